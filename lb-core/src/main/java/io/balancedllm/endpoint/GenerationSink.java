@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm.endpoint;
+
+import io.balancedllm.completion.CompletionChunk;
+import io.balancedllm.completion.LlmException;
+
+/**
+ * Takes the answer of one attempt. Calls are serial, though not always from the same thread; the grammar is
+ *
+ * <pre>{@code accepted? (chunk | alive)* (completed | failed | cancelled)}</pre>
+ *
+ * with exactly one terminal call, also after {@link Generation#cancel()}, and nothing after it. No method blocks, throws
+ * or runs user code, so a backend may call it from its own threads, holding no lock it needs for
+ * {@link Generation#request} or {@link Generation#cancel}.
+ */
+public interface GenerationSink {
+    /** The endpoint has taken the request; its response has begun. */
+    void accepted(ResponseInfo info);
+
+    /** The endpoint gave a sign of life that is no chunk (a keep-alive comment): resets the idle timer only. */
+    void alive();
+
+    /** The next chunk; at most as many as were requested. */
+    void chunk(CompletionChunk chunk);
+
+    /**
+     * The answer is whole: every choice has its finish reason, or the protocol's own end mark has come. A stream that
+     * merely ended is {@link #failed} with {@link LlmException.Reason#TRUNCATED}.
+     */
+    void completed();
+
+    /** The attempt failed. */
+    void failed(LlmException cause);
+
+    /** The attempt was cancelled. */
+    void cancelled();
+}

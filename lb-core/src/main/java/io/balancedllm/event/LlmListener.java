@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm.event;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Is told about calls and about the pool. Thread-safe. An exception thrown by a listener is logged and harms no call.
+ *
+ * <p>For each call, in this order and one at a time:
+ *
+ * <pre>{@code callStarted (waiting? (attemptStarted accepted? firstToken? attempt ended))* call ended}</pre>
+ */
+public interface LlmListener {
+    /**
+     * A call begins. Runs on the caller's thread, where its trace context is visible.
+     *
+     * @param call what is called
+     * @return who is told about the rest of this call, or null for nobody
+     */
+    default @Nullable CallListener callStarted(CallInfo call) {
+        return null;
+    }
+
+    /**
+     * The pool changed.
+     *
+     * @param event how
+     */
+    default void poolChanged(PoolEvent event) {}
+}
