@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm;
+
+import io.balancedllm.completion.CompletionChunk;
+import io.balancedllm.completion.DecisionRecord;
+import io.balancedllm.completion.Embeddings;
+import io.balancedllm.completion.LlmException;
+
+/**
+ * Where the answer of a call goes. Called by the call's state machine, one call at a time; exactly one of
+ * {@link #completed} and {@link #failed} ends it.
+ */
+interface Output {
+    /** How many chunks to ask for before the reader has taken any; {@link Integer#MAX_VALUE} for all. */
+    int initialDemand();
+
+    /** Takes a chunk. */
+    void chunk(CompletionChunk chunk);
+
+    /** Takes the answer to an embedding request. */
+    default void embeddings(Embeddings embeddings) {
+        throw new IllegalStateException("a completion got embeddings");
+    }
+
+    /** Forgets everything taken so far; false when the caller has been handed some of it, and nothing is forgotten. */
+    boolean discard();
+
+    /** {@return text of the first choice taken so far} */
+    String partialText();
+
+    void completed(DecisionRecord decision);
+
+    void failed(LlmException failure, DecisionRecord decision);
+}
