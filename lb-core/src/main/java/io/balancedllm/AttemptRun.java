@@ -11,12 +11,16 @@ import io.balancedllm.endpoint.ResponseInfo;
 import io.balancedllm.event.AttemptListener;
 import io.balancedllm.time.Scheduler;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One attempt of a call: the sink its backend writes to, and the attempt's part of the call's state, which only messages
  * of the call touch.
  */
 final class AttemptRun implements GenerationSink {
+    private static final Logger LOG = LoggerFactory.getLogger(BalancedLlm.class);
+
     private final Call call;
     final int number;
     final Lease lease;
@@ -31,6 +35,10 @@ final class AttemptRun implements GenerationSink {
     Usage usage;
     /** Chunks asked for and not yet come; {@link Integer#MAX_VALUE} stands for no limit. */
     int outstanding;
+
+    boolean accepted;
+    /** The one field that is read elsewhere than in messages: whether there is still something to start. */
+    volatile boolean over;
 
     long firstTokenNanos;
     long lastTokenNanos;
@@ -81,6 +89,19 @@ final class AttemptRun implements GenerationSink {
         firstTokenTimer = null;
         idleTimer = null;
         stallTimer = null;
+    }
+
+    /** Backends do not throw; one that does must not keep the attempt from being closed. */
+    void cancelGeneration() {
+        Generation running = generation;
+        if (running == null) {
+            return;
+        }
+        try {
+            running.cancel();
+        } catch (Throwable e) {
+            LOG.warn("the backend of endpoint {} threw at a cancel", member().id(), e);
+        }
     }
 
     static void cancel(Scheduler.@Nullable Timer timer) {

@@ -24,6 +24,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -75,6 +76,7 @@ final class Call {
     private long waitedNanos = -1;
     private long timeToFirstTokenNanos = -1;
     private @Nullable CallEnd pendingEnd;
+    /** Whether the phase is ENDED, for readers outside of messages. */
     private volatile boolean ended;
 
     Call(EngineRoom room, Work work, CallOptions options, Output output, boolean streaming) {
@@ -152,7 +154,9 @@ final class Call {
     }
 
     void cancel(String why) {
-        post(() -> fail(new LlmException(Reason.CANCELLED, why)));
+        if (!ended) { // most futures and streams are closed behind their end, and an exception is not cheap
+            post(() -> fail(new LlmException(Reason.CANCELLED, why)));
+        }
     }
 
     void abort(LlmException failure) {
@@ -169,9 +173,13 @@ final class Call {
         post(() -> {
             AttemptRun run = current;
             if (run != null && run.member().equals(member)) {
-                end(run, new LlmException(Reason.UNAVAILABLE, "the endpoint was drained and its time is up"));
+                evict(run);
             }
         });
+    }
+
+    private void evict(AttemptRun run) {
+        end(run, new LlmException(Reason.UNAVAILABLE, "the endpoint was drained and its time is up"));
     }
 
     void post(Runnable message) {
@@ -184,7 +192,7 @@ final class Call {
         if (room.line().isEmpty()) {
             settle(room.router().route(this, room.nanos()));
         } else {
-            post(this::mustWait); // nobody overtakes those who wait
+            post(() -> mustWait(false)); // nobody overtakes those who wait
         }
     }
 
@@ -195,7 +203,7 @@ final class Call {
             LlmException failure = route.failure();
             post(() -> routed(failure));
         } else {
-            post(this::mustWait);
+            post(() -> mustWait(true));
         }
     }
 
@@ -208,20 +216,23 @@ final class Call {
                 : tell.attemptStarted(
                         new AttemptInfo(
                                 id, number, lease.member().id(), route.policy().description()),
-                        headers::put);
+                        (name, value) -> headers.put(
+                                Objects.requireNonNull(name, "name"), Objects.requireNonNull(value, "value")));
         AttemptRun run = new AttemptRun(this, number, lease, route.policy(), attemptListener, room.nanos());
         post(() -> launching(run, route));
-        if (ended) {
-            return;
+        if (run.over) {
+            return; // cancelled or evicted meanwhile
         }
         Generation generation;
         try {
-            generation = work.start(
-                    lease.member().endpoint().backend(),
-                    lease.member().upstream(route.model()),
-                    new Work.Terms(options, id, number, headers, remaining()),
-                    run);
-        } catch (RuntimeException e) {
+            generation = Objects.requireNonNull(
+                    work.start(
+                            lease.member().endpoint().backend(),
+                            lease.member().upstream(route.model()),
+                            new Work.Terms(options, id, number, headers, remaining()),
+                            run),
+                    "no Generation");
+        } catch (Throwable e) { // also an Error, a native library that does not load: the lease must not leak
             run.failed(
                     Failures.defect("the backend of endpoint " + lease.member().id() + " threw " + e, e));
             return;
@@ -251,25 +262,40 @@ final class Call {
         }
     }
 
-    private void mustWait() {
+    /** There was no room, or, when none was looked for, others wait for some. */
+    private void mustWait(boolean looked) {
         if (phase == Phase.ENDED) {
             closeBooks();
             return;
         }
-        phase = Phase.WAITING;
-        waitingSince = room.nanos();
         if (!room.line().add(this)) {
-            fail(new LlmException(
-                    Reason.REJECTED,
-                    "all eligible endpoints are full and " + room.line().capacity() + " calls are waiting already"));
+            if (looked || room.router().isFull(this)) {
+                refused();
+            } else {
+                room.passTheLine(this);
+            }
             return;
         }
+        phase = Phase.WAITING;
+        waitingSince = room.nanos();
         CallListener tell = listener;
         if (tell != null) {
             userCode.execute(tell::waiting);
         }
         // Room may have come free between the pick and the line.
         room.capacityChanged();
+    }
+
+    private void refused() {
+        phase = Phase.RUNNING;
+        fail(new LlmException(
+                Reason.REJECTED,
+                "all eligible endpoints are full and " + room.line().capacity() + " calls are waiting already"));
+    }
+
+    /** Comes past a full line, with room that none of those who wait can use, or with none. */
+    void passed(Router.Route route) {
+        userCode.execute(() -> settle(route));
     }
 
     /** Comes from the line, with a lease or a failure. */
@@ -288,6 +314,7 @@ final class Call {
     private void launching(AttemptRun run, Router.Route route) {
         lastRoute = route;
         run.member().recorder().attemptStarted(run.number);
+        tellPolicy(run, new AttemptEvent.Dispatched(id, run.number, run.member(), run.dispatchedNanos));
         if (phase == Phase.ENDED) {
             finish(run, AttemptSummary.Outcome.CANCELLED, null);
             closeBooks();
@@ -295,7 +322,10 @@ final class Call {
         }
         phase = Phase.RUNNING;
         current = run;
-        tellPolicy(run, new AttemptEvent.Dispatched(id, run.number, run.member(), run.dispatchedNanos));
+        if (run.member().evicting()) {
+            evict(run); // its lease is older than the drain, and the time was up before this message came
+            return;
+        }
         Duration limit = room.settings().firstTokenTimeout();
         run.firstTokenTimer = room.scheduler()
                 .schedule(
@@ -310,13 +340,17 @@ final class Call {
             run.outstanding = output.initialDemand();
             generation.request(run.outstanding);
         } else {
-            generation.cancel();
+            run.cancelGeneration();
         }
     }
 
     void accepted(AttemptRun run, ResponseInfo info) {
+        if (!isCurrent(run) || run.accepted || run.hasFirstToken()) {
+            return; // a backend that says it twice, or late, does not break the order listeners rely on
+        }
+        run.accepted = true;
         AttemptListener tell = run.listener;
-        if (isCurrent(run) && tell != null) {
+        if (tell != null) {
             userCode.execute(() -> tell.accepted(info));
         }
     }
@@ -329,6 +363,10 @@ final class Call {
 
     void chunk(AttemptRun run, CompletionChunk chunk) {
         if (!isCurrent(run)) {
+            return;
+        }
+        if (run.outstanding == 0) {
+            end(run, Failures.defect("the backend of endpoint " + run.member().id() + " sent more than was asked for"));
             return;
         }
         long now = room.nanos();
@@ -445,6 +483,7 @@ final class Call {
                 && attempts.size() < BalancedLlm.MAX_ATTEMPTS
                 && output.discard()) {
             phase = Phase.PICKING;
+            timeToFirstTokenNanos = -1; // that token went with the rest
             userCode.execute(this::route);
         } else {
             end(CallEnd.Outcome.FAILED, cause, run);
@@ -472,10 +511,11 @@ final class Call {
     private void finish(AttemptRun run, AttemptSummary.Outcome outcome, @Nullable LlmException failure) {
         long now = room.nanos();
         current = null;
+        run.over = true;
         run.cancelTimers();
         run.lease.release();
-        if (outcome != AttemptSummary.Outcome.COMPLETED && run.generation != null) {
-            run.generation.cancel();
+        if (outcome != AttemptSummary.Outcome.COMPLETED) {
+            run.cancelGeneration();
         }
         AttemptSummary summary = new AttemptSummary(
                 run.number,
@@ -505,22 +545,20 @@ final class Call {
             room.line().remove(this);
             waitedNanos = Math.max(0, waitedNanos) + room.nanos() - waitingSince;
         }
-        phase = Phase.ENDED;
-        ended = true;
-        AttemptRun.cancel(deadlineTimer);
         long duration = room.nanos() - startNanos;
         DecisionRecord decision = decision(duration);
         LlmException told = failure == null ? null : Failures.ofCall(failure, attempts, output.partialText());
+        // What may throw comes before the point of no return, so that a defect can still end the call.
+        Runnable handOver = told == null ? output.completed(decision) : () -> output.failed(told, decision);
+        phase = Phase.ENDED;
+        ended = true;
+        AttemptRun.cancel(deadlineTimer);
         if (waitedNanos >= 0) {
             room.statistics().waited(waitedNanos);
         }
         room.statistics().callEnded(outcome, told == null ? null : told.reason(), timeToFirstTokenNanos, duration);
         pendingEnd = new CallEnd(outcome, told, run == null ? null : run.usage, decision);
-        if (told == null) {
-            output.completed(decision);
-        } else {
-            output.failed(told, decision);
-        }
+        handOver.run();
         // A pick that is under way may still tell of an attempt; the end has to be told after it.
         if (!picking) {
             closeBooks();
@@ -564,7 +602,7 @@ final class Call {
             userCode.execute(() -> {
                 try {
                     run.policy.policy().observe(event);
-                } catch (RuntimeException e) {
+                } catch (Throwable e) {
                     LOG.warn("the routing policy {} failed to observe {}", run.policy.description(), event, e);
                 }
             });

@@ -65,7 +65,7 @@ final class CallListeners implements CallListener {
         for (L listener : listeners) {
             try {
                 action.accept(listener);
-            } catch (RuntimeException e) {
+            } catch (Throwable e) { // also an Error: the call and its lease must not go down with a listener
                 LOG.warn("the listener {} failed", listener, e);
             }
         }

@@ -92,8 +92,8 @@ final class ChunkBuffer implements Output {
     }
 
     @Override
-    public void completed(DecisionRecord decision) {
-        end(null, decision);
+    public Runnable completed(DecisionRecord decision) {
+        return () -> end(null, decision);
     }
 
     @Override

@@ -4,12 +4,17 @@ package io.balancedllm;
 import io.balancedllm.completion.CompletionChunk;
 import io.balancedllm.completion.LlmException;
 import java.util.concurrent.Flow;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A cold publisher: each subscription is a call of its own. Signals come on the callback pool, one at a time. */
 final class ChunkPublisher implements Flow.Publisher<CompletionChunk> {
+    private static final Logger LOG = LoggerFactory.getLogger(BalancedLlm.class);
+
     private final EngineRoom room;
     private final BiFunction<Output, Boolean, Call> newCall;
 
@@ -34,6 +39,9 @@ final class ChunkPublisher implements Flow.Publisher<CompletionChunk> {
         private final ChunkBuffer buffer = new ChunkBuffer(this::signal);
         private final Call call = newCall.apply(buffer, true);
         private final AtomicLong demand = new AtomicLong();
+        /** Set by whoever is first: the start of the call, or a cancel, after which it never starts. */
+        private final AtomicBoolean begun = new AtomicBoolean();
+
         private volatile boolean open;
         private volatile boolean cancelled;
         private volatile @Nullable IllegalArgumentException badRequest;
@@ -47,7 +55,7 @@ final class ChunkPublisher implements Flow.Publisher<CompletionChunk> {
 
         void open() {
             open = true;
-            if (!cancelled) {
+            if (begun.compareAndSet(false, true)) {
                 call.start();
             }
             signal();
@@ -66,7 +74,9 @@ final class ChunkPublisher implements Flow.Publisher<CompletionChunk> {
         @Override
         public void cancel() {
             cancelled = true;
-            call.cancel("the subscription was cancelled");
+            if (!begun.compareAndSet(false, true)) {
+                call.cancel("the subscription was cancelled");
+            }
             signal();
         }
 
@@ -99,7 +109,14 @@ final class ChunkPublisher implements Flow.Publisher<CompletionChunk> {
                 if (demand.get() != Long.MAX_VALUE) {
                     demand.decrementAndGet();
                 }
-                target.onNext(chunk);
+                try {
+                    target.onNext(chunk);
+                } catch (Throwable e) { // rule 2.13: it must not throw, and counts as cancelled when it does
+                    LOG.warn("the subscriber {} failed", target, e);
+                    subscriber = null;
+                    call.cancel("the subscriber threw " + e);
+                    return;
+                }
             }
             if (!cancelled && buffer.exhausted()) {
                 subscriber = null;

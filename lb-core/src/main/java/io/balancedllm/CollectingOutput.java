@@ -50,10 +50,10 @@ final class CollectingOutput implements Output {
     }
 
     @Override
-    public void completed(DecisionRecord decision) {
+    public Runnable completed(DecisionRecord decision) {
         Completion completion =
                 collector.completion().newBuilder().decision(decision).build();
-        completer.execute(() -> future.complete(completion));
+        return () -> completer.execute(() -> future.complete(completion));
     }
 
     @Override

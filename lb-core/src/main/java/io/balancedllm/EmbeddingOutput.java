@@ -44,11 +44,12 @@ final class EmbeddingOutput implements Output {
     }
 
     @Override
-    public void completed(DecisionRecord decision) {
-        if (embeddings == null) {
+    public Runnable completed(DecisionRecord decision) {
+        Embeddings vectors = embeddings;
+        if (vectors == null) {
             throw new IllegalStateException("an embedding request completed without vectors");
         }
-        future.complete(embeddings.withDecision(decision));
+        return () -> future.complete(vectors.withDecision(decision));
     }
 
     @Override

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm;
 
+import io.balancedllm.endpoint.BackendTraits;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.EndpointState;
 import io.balancedllm.event.PoolEvent;
+import io.balancedllm.time.Scheduler;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -27,6 +29,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class EndpointPool implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(EndpointPool.class);
+
+    /** A timeout is counted in nanoseconds, of which a {@code long} holds three centuries. */
+    private static final Duration LONGEST_DRAIN = Duration.ofDays(36_500);
 
     private final Object lock = new Object();
     private final List<PoolMember> members = new ArrayList<>();
@@ -52,12 +57,16 @@ public final class EndpointPool implements AutoCloseable {
      * @throws IllegalStateException when the pool is closed
      */
     public void add(Endpoint endpoint) {
+        BackendTraits traits = endpoint.backend().traits();
         synchronized (lock) {
             if (snapshot.member(endpoint.id()) != null) {
                 throw new IllegalArgumentException(
                         "the pool has an endpoint \"" + endpoint.id() + "\": use replace(...) to exchange it");
             }
-            join(endpoint, members.size());
+            PoolMember member = create(endpoint, traits);
+            members.add(member);
+            publish();
+            tell(PoolEvent.Kind.ADDED, member);
         }
         capacityChanged();
     }
@@ -69,14 +78,20 @@ public final class EndpointPool implements AutoCloseable {
      * @throws IllegalStateException when the pool is closed
      */
     public void replace(Endpoint endpoint) {
+        BackendTraits traits = endpoint.backend().traits();
         PoolMember old;
         synchronized (lock) {
             old = snapshot.member(endpoint.id());
-            int position = old == null ? members.size() : members.indexOf(old);
+            PoolMember member = create(endpoint, traits);
+            members.add(old == null ? members.size() : members.indexOf(old), member);
             if (old != null) {
-                leave(old);
+                members.remove(old);
             }
-            join(endpoint, position);
+            publish(); // before the old one stops taking attempts: no call finds neither of them
+            if (old != null) {
+                left(old);
+            }
+            tell(PoolEvent.Kind.ADDED, member);
         }
         closeIfIdle(old);
         capacityChanged();
@@ -95,8 +110,9 @@ public final class EndpointPool implements AutoCloseable {
             if (member == null) {
                 return false;
             }
-            leave(member);
+            members.remove(member);
             publish();
+            left(member);
         }
         closeIfIdle(member);
         capacityChanged();
@@ -146,14 +162,14 @@ public final class EndpointPool implements AutoCloseable {
      *
      * @param id which
      * @param timeout when to end the attempts that still run; calls that have delivered nothing go elsewhere, the others
-     *     fail, typed
+     *     fail, typed. Replaces the timeout of a drain that is under way
      * @return completes, on the balancer's callback threads, when no attempt is left: with true, or with false when the
      *     timeout had to end some or the endpoint was resumed
-     * @throws IllegalArgumentException when there is no such endpoint, or the timeout is negative
+     * @throws IllegalArgumentException when there is no such endpoint, or the timeout is negative or above a century
      */
     public CompletableFuture<Boolean> drain(String id, Duration timeout) {
-        if (timeout.isNegative()) {
-            throw new IllegalArgumentException("timeout must not be negative, got " + timeout);
+        if (timeout.isNegative() || timeout.compareTo(LONGEST_DRAIN) > 0) {
+            throw new IllegalArgumentException("timeout must be 0 to " + LONGEST_DRAIN + ", got " + timeout);
         }
         return startDrain(id, timeout);
     }
@@ -170,11 +186,12 @@ public final class EndpointPool implements AutoCloseable {
                 member.state(EndpointState.DRAINING);
                 tell(PoolEvent.Kind.DRAINING, member);
             }
-        }
-        EngineRoom engine = room;
-        if (timeout != null && engine != null) {
-            Drain current = drain;
-            engine.scheduler().schedule("drain", timeout.toNanos(), () -> timeOut(member, current));
+            EngineRoom engine = room;
+            if (timeout != null && engine != null) {
+                Drain current = drain;
+                drain.cancelTimer();
+                drain.timer = engine.scheduler().schedule("drain", timeout.toNanos(), () -> timeOut(member, current));
+            }
         }
         finishDrainIfIdle(member);
         capacityChanged();
@@ -188,6 +205,7 @@ public final class EndpointPool implements AutoCloseable {
                 return;
             }
             drain.clean = false;
+            member.evicting(true);
         }
         if (engine != null) {
             engine.evict(member);
@@ -206,10 +224,12 @@ public final class EndpointPool implements AutoCloseable {
             if (member.state() != EndpointState.DRAINING) {
                 return;
             }
+            member.evicting(false);
             member.state(EndpointState.ACTIVE);
             tell(PoolEvent.Kind.RESUMED, member);
             if (drain != null) {
-                runUserCode(() -> drain.done.complete(false));
+                drain.cancelTimer();
+                complete(drain, false);
             }
         }
         capacityChanged();
@@ -260,8 +280,9 @@ public final class EndpointPool implements AutoCloseable {
         synchronized (lock) {
             closed = true;
             leaving = List.copyOf(members);
-            leaving.forEach(this::leave);
+            members.clear();
             publish();
+            leaving.forEach(this::left);
         }
         leaving.forEach(EndpointPool::closeBackend);
         capacityChanged();
@@ -281,24 +302,21 @@ public final class EndpointPool implements AutoCloseable {
         }
     }
 
-    private void join(Endpoint endpoint, int position) {
+    private PoolMember create(Endpoint endpoint, BackendTraits traits) {
         if (closed) {
             throw new IllegalStateException("the pool is closed");
         }
         PoolMember[] self = new PoolMember[1];
-        PoolMember member = new PoolMember(endpoint, ++generations, () -> released(self[0]));
+        PoolMember member = new PoolMember(endpoint, traits, ++generations, () -> released(self[0]));
         self[0] = member;
         EngineRoom engine = room;
         if (engine != null) {
             member.recorder(engine.statistics().endpointAdded(member.id()));
         }
-        members.add(position, member);
-        publish();
-        tell(PoolEvent.Kind.ADDED, member);
+        return member;
     }
 
-    private void leave(PoolMember member) {
-        members.remove(member);
+    private void left(PoolMember member) {
         member.state(EndpointState.REMOVED);
         EngineRoom engine = room;
         if (engine != null) {
@@ -347,8 +365,18 @@ public final class EndpointPool implements AutoCloseable {
                 return;
             }
             tell(PoolEvent.Kind.DRAINED, member);
+            drain.cancelTimer();
         }
-        runUserCode(() -> drain.done.complete(drain.clean));
+        complete(drain, drain.clean);
+    }
+
+    private void complete(Drain drain, boolean clean) {
+        EngineRoom engine = room;
+        if (engine == null) {
+            drain.done.complete(clean);
+        } else {
+            engine.callback(() -> drain.done.complete(clean));
+        }
     }
 
     private void closeIfIdle(@Nullable PoolMember member) {
@@ -364,7 +392,7 @@ public final class EndpointPool implements AutoCloseable {
     }
 
     private static void closeBackend(PoolMember member) {
-        if (member.endpoint().closeBackend()) {
+        if (member.mayCloseBackend()) {
             try {
                 member.endpoint().backend().close();
             } catch (RuntimeException e) {
@@ -379,7 +407,7 @@ public final class EndpointPool implements AutoCloseable {
             for (Consumer<PoolEvent> watcher : watchers) {
                 try {
                     watcher.accept(event);
-                } catch (RuntimeException e) {
+                } catch (Throwable e) {
                     LOG.warn("a watcher of the pool failed at {}", event, e);
                 }
             }
@@ -398,6 +426,14 @@ public final class EndpointPool implements AutoCloseable {
     private static final class Drain {
         final CompletableFuture<Boolean> done = new CompletableFuture<>();
         boolean clean = true;
+        Scheduler.@Nullable Timer timer;
+
+        void cancelTimer() {
+            if (timer != null) {
+                timer.cancel();
+                timer = null;
+            }
+        }
     }
 
     /** A watch of a pool, ended by closing it. */

@@ -15,7 +15,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
@@ -24,6 +23,9 @@ import org.slf4j.LoggerFactory;
 /** What the calls of one balancer share: pool, router, waiting line, threads, clock and the list of who is alive. */
 final class EngineRoom {
     private static final Logger LOG = LoggerFactory.getLogger(BalancedLlm.class);
+
+    /** How long closing waits, once all calls have ended, for their listeners to hear of it. */
+    private static final Duration LISTENER_GRACE = Duration.ofSeconds(1);
 
     /** Time limits of calls. */
     record Settings(
@@ -40,7 +42,8 @@ final class EngineRoom {
     private final Set<Call> alive = ConcurrentHashMap.newKeySet();
     private final AtomicLong calls = new AtomicLong();
     private final String callIdPrefix;
-    private final AtomicInteger pumps = new AtomicInteger();
+    private final SerialExecutor pumps;
+    private final AtomicBoolean pumpQueued = new AtomicBoolean();
     private final AtomicBoolean closing = new AtomicBoolean();
     private final CountDownLatch empty = new CountDownLatch(1);
     private final CountDownLatch closed = new CountDownLatch(1);
@@ -60,6 +63,7 @@ final class EngineRoom {
         this.settings = settings;
         this.listeners = List.copyOf(listeners);
         this.threads = threads;
+        this.pumps = new SerialExecutor(threads.loop());
         this.ticker = ticker;
         this.statistics = new StatisticsRecorder(ticker);
         this.callIdPrefix = Integer.toHexString(random.nextInt()) + "-";
@@ -109,9 +113,9 @@ final class EngineRoom {
     void callback(Runnable task) {
         try {
             threads.callbacks().execute(task);
-        } catch (RejectedExecutionException e) {
-            // The pool is shut down: a caller that still waits must not wait for ever.
-            LOG.debug("callback pool is shut down, running on this thread", e);
+        } catch (RejectedExecutionException | OutOfMemoryError e) {
+            // Shut down, full, or out of threads: a caller that still waits must not wait for ever.
+            LOG.debug("the callback pool refused, running on this thread", e);
             task.run();
         }
     }
@@ -138,51 +142,70 @@ final class EngineRoom {
 
     /** Room may have come free: lets the line move, on the loop. */
     void capacityChanged() {
-        if (!line.isEmpty() && pumps.getAndIncrement() == 0) {
-            loop().execute(this::pump);
+        if (!line.isEmpty() && pumpQueued.compareAndSet(false, true)) {
+            pumps.execute(this::pump);
         }
     }
 
+    /**
+     * Lets a call for which the line has no place go where none of those who wait can: so that a busy model whose calls
+     * fill the line gets no call for an idle one refused.
+     */
+    void passTheLine(Call call) {
+        pumps.execute(() -> {
+            pump();
+            call.passed(router.route(call, nanos()));
+        });
+    }
+
     private void pump() {
-        int seen;
-        do {
-            seen = pumps.get();
-            for (Call call : line.calls()) {
-                Router.Route route = router.route(call, nanos());
-                if (route.lease() == null && route.failure() == null) {
-                    if (!pool.snapshot().anyRoom()) {
-                        break;
-                    }
-                } else if (line.remove(call)) {
-                    call.post(() -> call.admitted(route));
-                } else if (route.lease() != null) {
-                    route.lease().release(); // cancelled meanwhile
+        pumpQueued.set(false); // what changes from here on gets a pass of its own
+        for (Call call : line.calls()) {
+            Router.Route route = router.route(call, nanos());
+            if (route.lease() == null && route.failure() == null) {
+                if (!pool.snapshot().anyRoom()) {
+                    break;
                 }
+            } else if (line.remove(call)) {
+                call.post(() -> call.admitted(route));
+            } else if (route.lease() != null) {
+                route.lease().release(); // cancelled meanwhile
             }
-        } while (pumps.addAndGet(-seen) != 0);
+        }
     }
 
     /**
      * Ends everything: waits for the calls in flight for the grace period, fails those that are left, closes the pool
-     * and ends the threads. A second caller waits for the first.
+     * and ends the threads. Calls that have ended get a moment to tell their listeners so; a listener that blocks, or
+     * that closes the balancer itself, costs no more than that. A second caller waits for the first.
      */
     void close() {
         if (!closing.compareAndSet(false, true)) {
             await(closed);
             return;
         }
-        if (alive.isEmpty()) {
-            empty.countDown();
+        try {
+            awaitCalls();
+            pool.close();
+        } finally {
+            threads.close();
+            closed.countDown();
         }
-        Scheduler.Timer grace =
-                scheduler().schedule("close grace", settings.closeGrace().toNanos(), this::abortAll);
+    }
+
+    private void awaitCalls() {
+        if (alive.isEmpty()) {
+            return;
+        }
+        long nanos = settings.closeGrace().toNanos();
+        Scheduler.Timer grace = scheduler().schedule("close grace", nanos, this::abortAll);
+        Scheduler.Timer last =
+                scheduler().schedule("close listeners", nanos + LISTENER_GRACE.toNanos(), empty::countDown);
         if (!await(empty)) {
             abortAll();
         }
         grace.cancel();
-        pool.close();
-        threads.close();
-        closed.countDown();
+        last.cancel();
     }
 
     private void abortAll() {

@@ -15,6 +15,10 @@ final class Failures {
         return LlmException.builder(Reason.INTERNAL_ERROR, message).cause(cause).build();
     }
 
+    static LlmException defect(String message) {
+        return new LlmException(Reason.INTERNAL_ERROR, message);
+    }
+
     static LlmException closed() {
         return new LlmException(Reason.CLOSED, "the BalancedLlm is closed");
     }
@@ -50,7 +54,7 @@ final class Failures {
             case UNAUTHORIZED -> "; check the endpoint's API key and account";
             case RATE_LIMITED, OVERLOADED, REJECTED ->
                 failure.retryAfter()
-                        .map(after -> "; try again in " + after.toMillis() + " ms, or add endpoints")
+                        .map(after -> "; try again in " + after + ", or add endpoints")
                         .orElse("; try again later, or add endpoints");
             case UNAVAILABLE -> "; check that the endpoint runs and that its URL is right";
             case TRUNCATED -> "; partialText() has what had arrived";

@@ -8,7 +8,7 @@ import io.balancedllm.completion.LlmException;
 
 /**
  * Where the answer of a call goes. Called by the call's state machine, one call at a time; exactly one of
- * {@link #completed} and {@link #failed} ends it.
+ * what {@link #completed} returns and {@link #failed} ends it.
  */
 interface Output {
     /** How many chunks to ask for before the reader has taken any; {@link Integer#MAX_VALUE} for all. */
@@ -28,7 +28,11 @@ interface Output {
     /** {@return text of the first choice taken so far} */
     String partialText();
 
-    void completed(DecisionRecord decision);
+    /**
+     * {@return what hands the whole answer over} Throws when what was taken makes no answer: then nothing has been handed
+     * over, and the call still can fail.
+     */
+    Runnable completed(DecisionRecord decision);
 
     void failed(LlmException failure, DecisionRecord decision);
 }

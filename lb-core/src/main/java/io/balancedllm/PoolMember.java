@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -29,18 +30,21 @@ final class PoolMember implements EndpointView {
     private volatile double weight;
     private volatile int maxConcurrency;
     private volatile EndpointState state = EndpointState.ACTIVE;
+    /** Whether a drain has run out of time, so that an attempt that is only just starting here has to end, too. */
+    private volatile boolean evicting;
+
+    private final AtomicBoolean backendClosed = new AtomicBoolean();
     /** Keys and values in turn; replaced as a whole, so reads need no lock. */
     private volatile Object[] locals = {};
 
     private volatile @Nullable EndpointRecorder recorder;
 
-    PoolMember(Endpoint endpoint, long generation, Runnable onRelease) {
+    PoolMember(Endpoint endpoint, BackendTraits traits, long generation, Runnable onRelease) {
         this.endpoint = endpoint;
         this.generation = generation;
         this.onRelease = onRelease;
         this.weight = endpoint.weight();
         this.maxConcurrency = endpoint.maxConcurrency();
-        BackendTraits traits = endpoint.backend().traits();
         this.models = endpoint.models().isEmpty() ? identity(traits) : endpoint.models();
         this.operations = traits.operations();
     }
@@ -97,6 +101,19 @@ final class PoolMember implements EndpointView {
 
     void state(EndpointState state) {
         this.state = state;
+    }
+
+    boolean evicting() {
+        return evicting;
+    }
+
+    void evicting(boolean evicting) {
+        this.evicting = evicting;
+    }
+
+    /** {@return whether the backend is to be closed now: true once, unless it is to stay open} */
+    boolean mayCloseBackend() {
+        return endpoint.closeBackend() && backendClosed.compareAndSet(false, true);
     }
 
     void weight(double weight) {

@@ -86,18 +86,11 @@ final class Router {
         }
     }
 
-    /** Null when somebody else took the last slot of the endpoint that was picked. */
+    /** Null when somebody else took the last slot of the endpoint that was picked, or the pool changed meanwhile. */
     private @Nullable Route tryRoute(InUse using, Call call, long nowNanos) {
         PoolSnapshot snapshot = pool.snapshot();
         String model = resolveModel(call.work(), snapshot.models());
-        PoolSnapshot.Wanted serves = member -> member.can(call.operation()) && member.serves(model);
-        PoolSnapshot.Wanted wanted = serves;
-        if (call.hasTried()) {
-            wanted = member -> serves.test(member) && !call.tried(member);
-            if (!snapshot.anyActive(wanted)) {
-                wanted = member -> serves.test(member) && !call.barred(member);
-            }
-        }
+        PoolSnapshot.Wanted wanted = wanted(call, model, snapshot);
         Candidates candidates = snapshot.candidates(wanted);
         if (candidates != null) {
             PickContext context =
@@ -110,14 +103,38 @@ final class Router {
         if (snapshot.anyActive(wanted)) {
             return new Route(null, model, null, using, List.of());
         }
+        if (!snapshot.equals(pool.snapshot())) {
+            return null; // members have left since it was read, and others may have come in their place
+        }
         throw nobody(call, model, snapshot);
+    }
+
+    /** {@return those that may serve the call, as far as their room does not matter} */
+    private static PoolSnapshot.Wanted wanted(Call call, @Nullable String model, PoolSnapshot snapshot) {
+        PoolSnapshot.Wanted serves = member -> member.can(call.operation()) && member.serves(model);
+        if (!call.hasTried()) {
+            return serves;
+        }
+        PoolSnapshot.Wanted untried = member -> serves.test(member) && !call.tried(member);
+        return snapshot.anyActive(untried) ? untried : member -> serves.test(member) && !call.barred(member);
+    }
+
+    /** {@return whether all that may serve the call are full} Asks no policy. */
+    boolean isFull(Call call) {
+        PoolSnapshot snapshot = pool.snapshot();
+        try {
+            PoolSnapshot.Wanted wanted = wanted(call, resolveModel(call.work(), snapshot.models()), snapshot);
+            return snapshot.anyActive(wanted) && snapshot.candidates(wanted) == null;
+        } catch (LlmException e) {
+            return false; // what is wrong with it is said when it is routed
+        }
     }
 
     private static PoolMember pick(InUse using, PickContext context, Candidates candidates) {
         EndpointView picked;
         try {
             picked = using.policy().pick(context, candidates);
-        } catch (RuntimeException e) {
+        } catch (Throwable e) { // also an Error: the call has to end, and the line to move on
             throw Failures.defect("the routing policy " + using.description() + " threw " + e, e);
         }
         // A policy written without null checks may return null all the same.

@@ -9,7 +9,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Runs tasks one at a time, in order, on the threads of another executor. */
+/**
+ * Runs tasks one at a time, in order, on the threads of another executor; when that one refuses, on the thread that hands
+ * the task in. What a task throws is logged, and the following tasks run all the same.
+ */
 final class SerialExecutor implements Executor {
     private static final Logger LOG = LoggerFactory.getLogger(BalancedLlm.class);
 
@@ -27,9 +30,10 @@ final class SerialExecutor implements Executor {
         if (pending.getAndIncrement() == 0) {
             try {
                 executor.execute(this::drain);
-            } catch (RejectedExecutionException e) {
-                // Only an executor that was shut down refuses; what runs after the end has nobody to tell.
-                LOG.debug("task dropped: the executor is shut down", e);
+            } catch (RejectedExecutionException | OutOfMemoryError e) {
+                // Shut down, full, or out of threads. Ends of calls and leases hang on tasks, so none may be dropped.
+                LOG.debug("the executor refused, running on this thread", e);
+                drain();
             }
         }
     }
@@ -38,8 +42,8 @@ final class SerialExecutor implements Executor {
         do {
             try {
                 queue.remove().run();
-            } catch (RuntimeException e) {
-                LOG.error("a task of the loop failed", e);
+            } catch (Throwable e) {
+                LOG.error("a task failed", e);
             }
         } while (pending.decrementAndGet() != 0);
     }

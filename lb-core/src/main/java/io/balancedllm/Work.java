@@ -4,6 +4,7 @@ package io.balancedllm;
 import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.completion.EmbeddingRequest;
+import io.balancedllm.completion.Embeddings;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.Attempt;
@@ -92,16 +93,17 @@ sealed interface Work {
             EmbeddingRequest renamed = upstream == null || Objects.equals(upstream, model())
                     ? request
                     : request.newBuilder().model(upstream).build();
-            CompletableFuture<?> future = backend.embed(terms.attempt(renamed))
-                    .whenComplete((embeddings, failure) -> {
-                        if (failure == null) {
-                            sink.embeddings(embeddings);
-                            sink.completed();
-                        } else {
-                            fail(failure, sink);
-                        }
-                    })
-                    .toCompletableFuture();
+            // The backend's own future is the one to cancel: a cancel does not travel up from a dependent one.
+            CompletableFuture<Embeddings> future =
+                    backend.embed(terms.attempt(renamed)).toCompletableFuture();
+            CompletableFuture<Embeddings> unused = future.whenComplete((embeddings, failure) -> {
+                if (failure == null) {
+                    sink.embeddings(embeddings);
+                    sink.completed();
+                } else {
+                    fail(failure, sink);
+                }
+            });
             return new Generation() {
                 @Override
                 public void request(int chunks) {}

@@ -14,13 +14,19 @@ import io.balancedllm.completion.LlmException;
  * {@link Generation#request} or {@link Generation#cancel}.
  */
 public interface GenerationSink {
-    /** The endpoint has taken the request; its response has begun. */
+    /**
+     * The endpoint has taken the request; its response has begun. Needs no chunk to be requested. An attempt refused at
+     * once, also from within {@link LlmBackend#start}, goes without.
+     */
     void accepted(ResponseInfo info);
 
     /** The endpoint gave a sign of life that is no chunk (a keep-alive comment): resets the idle timer only. */
     void alive();
 
-    /** The next chunk; at most as many as were requested. */
+    /**
+     * The next chunk; at most as many as were requested. Every chunk counts, the one with the finish reason and the one
+     * with the token counts too; the terminal call does not.
+     */
     void chunk(CompletionChunk chunk);
 
     /**

@@ -13,9 +13,8 @@ import java.util.concurrent.CompletionStage;
  * Something that answers requests: a remote server, a model in this process, a fake. The one interface to implement for
  * a new kind of endpoint; extend the contract kit of {@code lb-testkit} to test it.
  *
- * <p>Thread-safe. A backend answers attempts; it neither retries nor counts nor limits what the balancer limits. Timers
- * of connecting and of waiting for a response's head are its own business, timers of first token, idle streams and the
- * whole call are the balancer's.
+ * <p>Thread-safe. A backend answers attempts; it neither retries nor counts nor limits what the balancer limits. The
+ * timer of connecting is its own business, timers of first token, idle streams and the whole call are the balancer's.
  */
 public interface LlmBackend extends AutoCloseable {
     /**

@@ -8,7 +8,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>For each call, in this order and one at a time:
  *
- * <pre>{@code callStarted (waiting? (attemptStarted accepted? firstToken? attempt ended))* call ended}</pre>
+ * <pre>{@code callStarted (waiting? attemptStarted accepted? firstToken? attempt ended)* waiting? call ended}</pre>
+ *
+ * <p>An attempt's lease is released, its backend cancelled and its end counted before its listener hears of the end.
  */
 public interface LlmListener {
     /**

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm.routing;
+
+import io.balancedllm.endpoint.EndpointLocal;
+import io.balancedllm.endpoint.EndpointView;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** An endpoint whose numbers a test sets, and which counts how often they are read. */
+final class FakeEndpoint implements EndpointView {
+    private final String id;
+    private final Map<EndpointLocal<?>, Object> locals = new ConcurrentHashMap<>();
+    final AtomicInteger inFlight = new AtomicInteger();
+    final AtomicLong loadReads = new AtomicLong();
+    volatile double weight;
+
+    FakeEndpoint(String id, double weight) {
+        this.id = id;
+        this.weight = weight;
+    }
+
+    @Override
+    public String id() {
+        return id;
+    }
+
+    @Override
+    public double weight() {
+        return weight;
+    }
+
+    @Override
+    public Map<String, String> labels() {
+        return Map.of();
+    }
+
+    @Override
+    public int maxConcurrency() {
+        return Integer.MAX_VALUE;
+    }
+
+    @Override
+    public int inFlight() {
+        loadReads.incrementAndGet();
+        return inFlight.get();
+    }
+
+    @Override
+    @SuppressWarnings("unchecked") // the state under a key was made by that key
+    public <T> T local(EndpointLocal<T> local) {
+        return (T) locals.computeIfAbsent(local, key -> key.newState(this));
+    }
+
+    @Override
+    public String toString() {
+        return id;
+    }
+}
