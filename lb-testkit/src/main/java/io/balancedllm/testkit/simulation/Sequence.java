@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm.testkit.simulation;
+
+import io.balancedllm.completion.CompletionChunk;
+import io.balancedllm.completion.FinishReason;
+import io.balancedllm.completion.LlmException;
+import io.balancedllm.completion.Usage;
+import io.balancedllm.endpoint.Generation;
+import io.balancedllm.endpoint.GenerationSink;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+
+/** One request in a simulated engine. Its numbers are the engine's, which alone changes them. */
+final class Sequence implements Generation {
+    private static final CompletionChunk FIRST_TOKEN = CompletionChunk.text(0, "first");
+
+    private final SimulatedEngine engine;
+    private final GenerationSink sink;
+    private final Queue<CompletionChunk> unsent = new ArrayDeque<>(2);
+    private int allowance;
+    private boolean finished;
+    private boolean told;
+
+    final int promptTokens;
+    final int outputTokens;
+    final List<Long> blockIds;
+    final int reusableBlocks;
+
+    /** The blocks it shares with others, by position; null where it computes or keeps a copy of its own. */
+    final KvBlocks.@Nullable Block[] shared;
+    /** Blocks reserved for it alone. */
+    int privateBlocks;
+    /** Blocks found in the cache on admission. */
+    int hitBlocks;
+    /** Blocks offered to the cache so far, the hits included. */
+    int publishedBlocks;
+    /** Prompt tokens that are in the cache or computed. */
+    int computedTokens;
+    /** Prompt tokens the running step computes. */
+    int chunk;
+    /** Number of the decode step that makes the last token. */
+    long lastStep;
+    /** Its turn among the sequences of its engine that have begun to decode. */
+    long turn;
+
+    boolean cancelled;
+
+    Sequence(SimulatedEngine engine, SimulatedPrompt prompt, int outputTokens, GenerationSink sink) {
+        this.engine = engine;
+        this.sink = sink;
+        this.promptTokens = prompt.tokens();
+        this.outputTokens = outputTokens;
+        this.blockIds = prompt.blocks();
+        this.reusableBlocks = prompt.reusableBlocks();
+        this.shared = new KvBlocks.@Nullable Block[blockIds.size()];
+    }
+
+    /** {@return blocks for prompt and answer} */
+    int blocks() {
+        return (promptTokens + outputTokens + SimulatedPrompt.BLOCK_TOKENS - 1) / SimulatedPrompt.BLOCK_TOKENS;
+    }
+
+    boolean hasFirstToken() {
+        return computedTokens >= promptTokens;
+    }
+
+    int cachedTokens() {
+        return hitBlocks * SimulatedPrompt.BLOCK_TOKENS;
+    }
+
+    void tellFirstToken() {
+        unsent.add(FIRST_TOKEN);
+        send();
+    }
+
+    void tellEnd() {
+        unsent.add(CompletionChunk.Delta.builder(0)
+                .content(" last")
+                .finishReason(FinishReason.LENGTH)
+                .usage(Usage.builder(promptTokens, outputTokens)
+                        .cachedTokens(cachedTokens())
+                        .build())
+                .build());
+        finished = true;
+        send();
+    }
+
+    void tellCancelled() {
+        if (!told) {
+            told = true;
+            unsent.clear();
+            sink.cancelled();
+        }
+    }
+
+    void tellFailed(LlmException cause) {
+        if (!told) {
+            told = true;
+            unsent.clear();
+            sink.failed(cause);
+        }
+    }
+
+    @Override
+    public void request(int chunks) {
+        allowance = (int) Math.min(Integer.MAX_VALUE, (long) allowance + chunks);
+        send();
+    }
+
+    @Override
+    public void cancel() {
+        if (!told) {
+            engine.cancel(this);
+        }
+    }
+
+    private void send() {
+        while (allowance > 0 && !unsent.isEmpty()) {
+            if (allowance != Integer.MAX_VALUE) {
+                allowance--;
+            }
+            sink.chunk(unsent.remove());
+        }
+        if (finished && unsent.isEmpty() && !told) {
+            told = true;
+            sink.completed();
+        }
+    }
+}

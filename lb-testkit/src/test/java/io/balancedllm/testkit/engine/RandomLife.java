@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm.testkit.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.balancedllm.BalancedLlm;
+import io.balancedllm.EndpointStatus;
+import io.balancedllm.completion.CallOptions;
+import io.balancedllm.completion.CompletionRequest;
+import io.balancedllm.completion.LlmException.Reason;
+import io.balancedllm.completion.Prompt;
+import io.balancedllm.endpoint.Endpoint;
+import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.metrics.LlmStatistics;
+import io.balancedllm.routing.Candidates;
+import io.balancedllm.routing.RoutingContext;
+import io.balancedllm.routing.RoutingPolicies;
+import io.balancedllm.routing.RoutingPolicy;
+import io.balancedllm.testkit.ManualExecutor;
+import io.balancedllm.testkit.ManualScheduler;
+import io.balancedllm.testkit.ScriptedAttempt;
+import io.balancedllm.testkit.ScriptedBackend;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A balancer and everything around it on one thread: at each step one thing happens that may happen at that point, drawn
+ * by a seed. Executors run what they were given in any order, as real ones do.
+ */
+final class RandomLife {
+    private static final int MAX_ENDPOINTS = 6;
+    private static final List<Reason> FAILURES = List.of(
+            Reason.UNAVAILABLE,
+            Reason.SERVER_ERROR,
+            Reason.TRUNCATED,
+            Reason.RATE_LIMITED,
+            Reason.INVALID_REQUEST,
+            Reason.UNAUTHORIZED);
+
+    private final Random random;
+    private final String policyName;
+    private final int calls;
+    private final ManualScheduler timers = new ManualScheduler();
+    private final ManualExecutor loop;
+    private final ManualExecutor callbacks;
+    private final RecordingListener listener = new RecordingListener();
+    private final Set<EndpointView> views = Collections.newSetFromMap(new IdentityHashMap<>());
+    private final ObservingPolicy policy;
+    private final BalancedLlm llm;
+
+    private final List<ClosingBackend> backends = new ArrayList<>();
+    private final List<ScriptedAttempt> running = new ArrayList<>();
+    private final List<RandomCaller> callers = new ArrayList<>();
+    private final List<RandomCaller> live = new ArrayList<>();
+    /** Chunks with text that went out, by call: of its latest attempt. */
+    private final Map<RandomCaller, Integer> sent = new HashMap<>();
+
+    private final Map<String, RandomCaller> callerOf = new HashMap<>();
+    private final Map<ScriptedAttempt, Integer> sentOf = new HashMap<>();
+    private final List<CompletableFuture<Boolean>> drains = new ArrayList<>();
+    private int endpoints;
+    private boolean quiet;
+
+    RandomLife(String policyName, long seed, int calls) {
+        this.random = new Random(seed);
+        this.policyName = policyName;
+        this.calls = calls;
+        this.loop = ManualExecutor.shuffled(seed + 1);
+        this.callbacks = ManualExecutor.shuffled(seed + 2);
+        this.policy = new ObservingPolicy(watched());
+        this.llm = BalancedLlm.builder()
+                .executor(loop)
+                .callbackExecutor(callbacks)
+                .scheduler(timers)
+                .ticker(timers.ticker())
+                .random(new Random(seed + 3))
+                .maxWaiting(30)
+                .routing(policy)
+                .listener(listener)
+                .build();
+        for (int i = 0; i < 3; i++) {
+            llm.pool().add(newEndpoint("e" + endpoints++));
+        }
+    }
+
+    /** The policy under test, which notes every generation of an endpoint it ever sees. */
+    private RoutingPolicy watched() {
+        RoutingPolicy named = RoutingPolicies.named(policyName);
+        return new RoutingPolicy() {
+            @Override
+            public EndpointView pick(RoutingContext call, Candidates candidates) {
+                views.addAll(candidates);
+                return named.pick(call, candidates);
+            }
+
+            @Override
+            public String toString() {
+                return named.toString();
+            }
+        };
+    }
+
+    private Endpoint newEndpoint(String id) {
+        ClosingBackend backend = new ClosingBackend(new ScriptedBackend().onStart(this::started));
+        backends.add(backend);
+        Endpoint.Builder endpoint = Endpoint.builder(id, backend)
+                .maxConcurrency(1 + random.nextInt(5))
+                .weight(1 + random.nextInt(3));
+        int models = random.nextInt(4);
+        if (models > 0) {
+            endpoint.model("common");
+        }
+        if (models < 2) {
+            endpoint.model("rare", "upstream");
+        }
+        return endpoint.build();
+    }
+
+    private void started(ScriptedAttempt attempt) {
+        sentOf.put(attempt, 0);
+        if (random.nextInt(10) == 0) {
+            attempt.fail(FAILURES.get(random.nextInt(FAILURES.size())));
+        } else {
+            if (random.nextInt(10) == 0) {
+                attempt.ignoreCancel();
+            }
+            running.add(attempt);
+        }
+    }
+
+    /** Lives through all calls, then until nothing is left of them. */
+    void run() {
+        while (callers.size() < calls) {
+            step();
+            assertCountsNeverNegative();
+        }
+        windDown();
+    }
+
+    private void step() {
+        int dice = random.nextInt(100);
+        if (dice < 9) {
+            call();
+        } else if (dice < 48) {
+            progress();
+        } else if (dice < 60) {
+            caller();
+        } else if (dice < 88) {
+            loop.runOne();
+            callbacks.runOne();
+        } else if (dice < 91) {
+            timers.advance(Duration.ofMillis(random.nextInt(1_000)));
+        } else if (dice == 91 && random.nextInt(4) == 0) {
+            timers.advance(Duration.ofSeconds(random.nextInt(70)));
+        } else if (dice == 92 && random.nextInt(4) == 0) {
+            llm.switchRouting(policy.next(watched()));
+        } else if (random.nextInt(4) == 0) {
+            changePool();
+        }
+    }
+
+    private void call() {
+        CallOptions.Builder options =
+                CallOptions.builder().retryable(random.nextInt(8) > 0).explain(random.nextInt(10) == 0);
+        if (random.nextInt(4) == 0) {
+            options.timeout(Duration.ofMillis(1 + random.nextInt(30_000)));
+        }
+        String prompt = "call " + callers.size();
+        CompletionRequest request = CompletionRequest.builder(random.nextInt(3) > 0 ? "common" : "rare")
+                .prompt(prompt)
+                .build();
+        RandomCaller caller = RandomCaller.of(llm.with(options.build()), request, random);
+        callerOf.put(prompt, caller);
+        callers.add(caller);
+        live.add(caller);
+    }
+
+    private void progress() {
+        if (running.isEmpty()) {
+            return;
+        }
+        int index = random.nextInt(running.size());
+        ScriptedAttempt attempt = running.get(index);
+        if (attempt.isEnded()) {
+            drop(index);
+            return;
+        }
+        int dice = quiet ? 99 : random.nextInt(100);
+        if (attempt.isCancelAsked() && dice < 50) {
+            drop(index);
+            attempt.cancelled();
+        } else if (dice < 10) {
+            attempt.accept();
+        } else if (dice < 15) {
+            attempt.alive();
+        } else if (dice < 70) {
+            if (attempt.demand() > 0) {
+                send(attempt);
+            }
+        } else if (dice < 80) {
+            drop(index);
+            attempt.fail(FAILURES.get(random.nextInt(FAILURES.size())));
+        } else {
+            drop(index);
+            attempt.complete();
+        }
+    }
+
+    private void drop(int index) {
+        Collections.swap(running, index, running.size() - 1);
+        running.remove(running.size() - 1);
+    }
+
+    /** Each chunk says whose it is, so that an answer put together from two attempts would show. */
+    private void send(ScriptedAttempt attempt) {
+        int number = sentOf.merge(attempt, 1, Integer::sum);
+        RandomCaller caller = callerOf.get(prompt(attempt));
+        if (caller != null && !attempt.isCancelAsked()) {
+            sent.put(caller, number);
+        }
+        attempt.chunk(mark(attempt, number));
+    }
+
+    private static String mark(ScriptedAttempt attempt, int number) {
+        return prompt(attempt) + "/" + attempt.attempt().number() + "/" + number + ";";
+    }
+
+    private static String prompt(ScriptedAttempt attempt) {
+        return attempt.request().prompt() instanceof Prompt.Text text ? text.text() : "";
+    }
+
+    private void caller() {
+        if (live.isEmpty()) {
+            return;
+        }
+        int index = random.nextInt(live.size());
+        RandomCaller caller = live.get(index);
+        if (caller.hasEnded()) {
+            Collections.swap(live, index, live.size() - 1);
+            live.remove(live.size() - 1);
+        } else {
+            caller.act(random, readable(caller));
+        }
+    }
+
+    /** How many chunks a reader can read without waiting: those of the attempt that runs. */
+    private int readable(RandomCaller caller) {
+        for (ScriptedAttempt attempt : running) {
+            if (!attempt.isEnded() && !attempt.isCancelAsked() && caller.equals(callerOf.get(prompt(attempt)))) {
+                int number = sentOf.getOrDefault(attempt, 0);
+                return sent.getOrDefault(caller, 0) == number ? number : 0;
+            }
+        }
+        return 0;
+    }
+
+    private void changePool() {
+        List<EndpointStatus> present = llm.pool().endpoints();
+        @Nullable
+        String id = present.isEmpty()
+                ? null
+                : present.get(random.nextInt(present.size())).id();
+        int dice = random.nextInt(10);
+        if (id == null || (dice < 3 && present.size() < MAX_ENDPOINTS)) {
+            llm.pool().add(newEndpoint("e" + endpoints++));
+            return;
+        }
+        switch (dice) {
+            case 3 -> llm.pool().remove(id);
+            case 4 -> llm.pool().replace(newEndpoint(id));
+            case 5 -> drains.add(llm.pool().drain(id));
+            case 6 -> drains.add(llm.pool().drain(id, Duration.ofSeconds(random.nextInt(20))));
+            case 2, 7 -> llm.pool().resume(id);
+            case 8 -> llm.pool().updateMaxConcurrency(id, 1 + random.nextInt(6));
+            default -> llm.pool().updateWeight(id, 1 + random.nextInt(4));
+        }
+    }
+
+    /** Never negative, in any generation that was ever a candidate. */
+    private void assertCountsNeverNegative() {
+        for (EndpointView view : views) {
+            if (view.inFlight() < 0) {
+                throw new AssertionError("negative: " + view);
+            }
+        }
+    }
+
+    private void windDown() {
+        quiet = true;
+        llm.pool().add(newEndpoint("last"));
+        for (int i = 0; i < 20 * calls && !allEnded(); i++) {
+            settle();
+            while (!running.isEmpty()) {
+                progress();
+            }
+            live.removeIf(RandomCaller::hasEnded);
+        }
+        callers.forEach(RandomCaller::finish);
+        settle();
+        assertCountsNeverNegative();
+    }
+
+    private boolean allEnded() {
+        return running.isEmpty() && live.isEmpty();
+    }
+
+    private void settle() {
+        while (loop.runAll() + callbacks.runAll() > 0) {
+            // what ran may have handed in more
+        }
+    }
+
+    /** {@return what became of every call: the same for the same seed} */
+    List<String> stories() {
+        return listener.stories();
+    }
+
+    void assertNothingWasLostOrCountedTwice() {
+        listener.assertGrammar();
+        policy.assertGrammar();
+        assertThat(callers).allSatisfy(caller -> assertThat(caller.hasEnded()).isTrue());
+        callers.forEach(RandomLife::assertOneAttemptSpeaks);
+
+        LlmStatistics statistics = llm.statistics();
+        assertThat(statistics.completed() + statistics.failed() + statistics.cancelled())
+                .isEqualTo(statistics.calls());
+        assertThat(listener.ends).hasSize((int) statistics.calls());
+        assertThat(listener.attempts).hasSize((int) statistics.attempts());
+        assertThat(policy.attempts()).isEqualTo((int) statistics.attempts());
+        assertThat(statistics.endpoints()).allMatch(endpoint -> endpoint.running() == 0);
+        assertThat(callers.stream().filter(caller -> caller.answer() != null).count())
+                .as("answers")
+                .isLessThanOrEqualTo(statistics.completed());
+
+        assertThat(views).isNotEmpty().allMatch(view -> view.inFlight() == 0);
+        assertThat(drains).allMatch(CompletableFuture::isDone);
+        assertThat(llm.waiting()).isZero();
+        assertThat(timers.pending()).isEmpty();
+
+        llm.close();
+        settle();
+        assertThat(backends).allMatch(backend -> backend.closes() == 1);
+    }
+
+    /** What a caller reads comes from one attempt, without a gap. */
+    private static void assertOneAttemptSpeaks(RandomCaller caller) {
+        String read = caller.read();
+        if (read.isEmpty()) {
+            return;
+        }
+        String[] marks = read.split(";", -1);
+        String origin = marks[0].substring(0, marks[0].lastIndexOf('/'));
+        for (int i = 0; i < marks.length - 1; i++) {
+            assertThat(marks[i]).isEqualTo(origin + "/" + (i + 1));
+        }
+    }
+}
