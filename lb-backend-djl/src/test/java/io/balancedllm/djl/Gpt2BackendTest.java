@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm.djl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.balancedllm.completion.Choice;
+import io.balancedllm.completion.Completion;
+import io.balancedllm.completion.CompletionChunk;
+import io.balancedllm.completion.CompletionRequest;
+import io.balancedllm.completion.FinishReason;
+import io.balancedllm.completion.LlmException.Reason;
+import io.balancedllm.completion.Operation;
+import io.balancedllm.completion.Prompt;
+import io.balancedllm.completion.Usage;
+import io.balancedllm.djl.Gpt2Model.KernelChoice;
+import io.balancedllm.endpoint.Attempt;
+import io.balancedllm.endpoint.Generation;
+import io.balancedllm.endpoint.ProbeResult;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Drives the engine step by step on this thread. */
+class Gpt2BackendTest {
+    private static final JsonNode NUMBERS = Golden.numbers("gpt2-tiny-a");
+
+    private final AtomicLong now = new AtomicLong();
+    private Gpt2Backend backend = backend(Gpt2Backend.builder(Golden.path("gpt2-tiny-a")));
+
+    @AfterEach
+    void close() {
+        backend.close();
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"PLAIN_JAVA", "ND_ARRAY"})
+    void greedyAnswersAreTheSameAloneAndInABatchOfEightWithAndWithoutPrefixReuse(KernelChoice kernel) {
+        use(Gpt2Backend.builder(Golden.path("gpt2-tiny-a")).kernel(kernel));
+        List<RecordingSink> batched = new ArrayList<>();
+        for (int round = 0; round < 2; round++) {
+            for (JsonNode prompt : NUMBERS.path("prompts")) {
+                int[] expected = Golden.ints(prompt.path("greedy").path("ids"));
+                if (expected.length > 0) {
+                    batched.add(start(greedy(prompt, expected.length)));
+                }
+            }
+        }
+        runAll();
+        for (int round = 0; round < 3; round++) {
+            int next = 0;
+            for (JsonNode prompt : NUMBERS.path("prompts")) {
+                int[] expected = Golden.ints(prompt.path("greedy").path("ids"));
+                if (expected.length == 0) {
+                    continue;
+                }
+                Completion completion = round < 2
+                        ? batched.get(round * batched.size() / 2 + next).completion()
+                        : run(greedy(prompt, expected.length));
+                assertThat(completion.text()).isEqualTo(text(expected));
+                Usage usage = completion.usage().orElseThrow();
+                assertThat(usage.completionTokens()).isEqualTo(expected.length);
+                int reusable = (prompt.path("ids").size() - 1) / 16 * 16;
+                assertThat(usage.cachedTokens().orElseThrow()).isBetween(round == 2 ? reusable : 0, reusable);
+                next++;
+            }
+        }
+    }
+
+    @Test
+    void cachedTokensAreCountedExactlyAndNeverCoverTheWholePrompt() {
+        int[] prompt = new int[49];
+        Arrays.setAll(prompt, i -> i + 1);
+        assertThat(cached(Arrays.copyOf(prompt, 32))).isZero();
+        assertThat(cached(Arrays.copyOf(prompt, 32))).isEqualTo(16);
+        assertThat(cached(prompt)).isEqualTo(32);
+        assertThat(cached(prompt)).isEqualTo(48);
+        prompt[20] = 300;
+        assertThat(cached(prompt)).isEqualTo(16);
+    }
+
+    @Test
+    void aFollowingTurnReusesTheAnswerBeforeIt() {
+        int[] prompt = {1, 2, 3, 4};
+        run(ids(prompt).maxTokens(60).temperature(0).build());
+        int[] answer;
+        try (Gpt2Model model = Golden.model("gpt2-tiny-a", KernelChoice.PLAIN_JAVA)) {
+            answer = model.greedy(prompt, 60);
+        }
+        int[] next = Arrays.copyOf(prompt, 64);
+        System.arraycopy(answer, 0, next, 4, 60);
+        assertThat(cached(next)).isEqualTo(48);
+    }
+
+    @Test
+    void prefixesGiveWayToRunningSequences() {
+        use(Gpt2Backend.builder(Golden.path("gpt2-tiny-a")).kvTokens(128));
+        int[] prompt = new int[49];
+        Arrays.fill(prompt, 7);
+        assertThat(cached(prompt)).isZero();
+        assertThat(cached(prompt)).isEqualTo(48);
+        run(ids(1, 2)
+                .maxTokens(120)
+                .temperature(0)
+                .extra(Map.of("ignore_eos", true))
+                .build());
+        assertThat(cached(prompt)).isZero();
+    }
+
+    @Test
+    void sequencesJoinAndLeaveTheBatchBetweenSteps() {
+        use(Gpt2Backend.builder(Golden.path("gpt2-tiny-a")).maxSequences(2));
+        RecordingSink longOne = start(endless(1).maxTokens(20).build());
+        RecordingSink shortOne = start(endless(2).maxTokens(3).build());
+        RecordingSink waiting = start(endless(3).maxTokens(3).build());
+        step(2);
+        assertThat(waiting.accepted).isFalse();
+        step(2);
+        assertThat(shortOne.terminal).isEqualTo("completed");
+        assertThat(waiting.accepted).isTrue();
+        assertThat(longOne.terminal).isEmpty();
+        runAll();
+        assertThat(waiting.completion().usage().orElseThrow().completionTokens())
+                .isEqualTo(3);
+        assertThat(longOne.completion().usage().orElseThrow().completionTokens())
+                .isEqualTo(20);
+    }
+
+    @Test
+    void aSequenceWithoutDemandSitsOutAndHoldsNobodyUp() {
+        RecordingSink slow = new RecordingSink();
+        Generation slowGeneration =
+                backend.start(Attempt.of(endless(1).maxTokens(5).build()), slow);
+        RecordingSink fast = start(endless(2).maxTokens(5).build());
+        runAll();
+        assertThat(fast.terminal).isEqualTo("completed");
+        assertThat(slow.accepted).isTrue();
+        assertThat(slow.chunks).isEmpty();
+        slowGeneration.request(2);
+        runAll();
+        assertThat(slow.chunks).hasSize(2);
+        assertThat(slow.terminal).isEmpty();
+        slowGeneration.request(Integer.MAX_VALUE);
+        slowGeneration.request(Integer.MAX_VALUE);
+        runAll();
+        assertThat(slow.terminal).isEqualTo("completed");
+    }
+
+    @Test
+    void cancelTakesEffectAtTheNextStepAndLeavesTheOthersAlone() {
+        JsonNode prompt = NUMBERS.path("prompts").path(2);
+        int[] expected = Golden.ints(prompt.path("greedy").path("ids"));
+        RecordingSink kept = start(greedy(prompt, expected.length));
+        RecordingSink cancelled = new RecordingSink();
+        Generation generation =
+                backend.start(Attempt.of(endless(1).maxTokens(100).build()), cancelled);
+        generation.request(Integer.MAX_VALUE);
+        step(5);
+        generation.cancel();
+        generation.cancel();
+        int before = cancelled.chunks.size();
+        step(1);
+        assertThat(cancelled.terminal).isEqualTo("cancelled");
+        assertThat(cancelled.chunks).hasSize(before);
+        runAll();
+        assertThat(kept.completion().text()).isEqualTo(text(expected));
+    }
+
+    @Test
+    void aPoisonedSequenceFailsAloneAndItsPrefixIsForgotten() {
+        Gpt2Model model = Golden.model("gpt2-tiny-a", KernelChoice.PLAIN_JAVA);
+        PoisonedKernel kernel = new PoisonedKernel(model.kernel());
+        backend.close();
+        backend = new Gpt2Backend("tiny", model.withKernel(kernel), new EngineOptions(8, 8, 1024, 256), now::get);
+        JsonNode prompt = NUMBERS.path("prompts").path(2);
+        int[] expected = Golden.ints(prompt.path("greedy").path("ids"));
+        RecordingSink good = start(greedy(prompt, expected.length));
+        RecordingSink nan = start(endless(PoisonedKernel.NAN).maxTokens(50).build());
+        RecordingSink broken =
+                start(endless(PoisonedKernel.THROWS).maxTokens(50).build());
+        runAll();
+        assertThat(good.completion().text()).isEqualTo(text(expected));
+        assertThat(nan.failure().reason()).isEqualTo(Reason.SERVER_ERROR);
+        assertThat(nan.failure()).hasMessageContaining("finite");
+        assertThat(broken.failure().reason()).isEqualTo(Reason.SERVER_ERROR);
+        assertThat(broken.failure()).hasMessageContaining("poisoned");
+    }
+
+    @Test
+    void aFullQueueRefusesWithATimeToComeBack() {
+        use(Gpt2Backend.builder(Golden.path("gpt2-tiny-a")).maxSequences(1).queueLimit(1));
+        RecordingSink first = start(endless(1).maxTokens(5).build());
+        RecordingSink second = start(endless(2).maxTokens(5).build());
+        RecordingSink refused = start(endless(3).maxTokens(5).build());
+        assertThat(refused.failure().reason()).isEqualTo(Reason.OVERLOADED);
+        assertThat(refused.failure().retryAfter().orElseThrow()).isPositive();
+        runAll();
+        assertThat(first.terminal + second.terminal).isEqualTo("completedcompleted");
+        assertThat(run(endless(3).maxTokens(5).build()).text()).isNotEmpty();
+    }
+
+    @Test
+    void newTokensAreCountedApartFromThePromptAndTheContextEndsAnAnswer() {
+        Completion limited = run(endless(1, 2, 3, 4, 5).maxTokens(3).build());
+        assertThat(limited.usage().orElseThrow().completionTokens()).isEqualTo(3);
+        int[] prompt = new int[120];
+        Completion full = run(endless(prompt).maxTokens(100).build());
+        assertThat(full.usage().orElseThrow().completionTokens()).isEqualTo(8);
+        assertThat(full.choices().get(0).finishReason()).contains(FinishReason.LENGTH);
+    }
+
+    @Test
+    void aPromptBeyondTheContextIsRefusedWithNumbers() {
+        assertThat(refusal(ids(new int[128]).build()))
+                .isEqualTo(Reason.CONTEXT_LENGTH_EXCEEDED
+                        + ": the prompt has 128 tokens; the context holds 128 and at least"
+                        + " one must be left for the answer: shorten the prompt");
+        assertThat(refusal(CompletionRequest.of("the town ".repeat(1_000_000))))
+                .startsWith("CONTEXT_LENGTH_EXCEEDED: the prompt has more than 128 tokens");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"logit_bias", "suffix", "guided_json", "stop_token_ids"})
+    void fieldsThatWouldChangeTheAnswerAreRefusedByName(String field) {
+        assertThat(refusal(ids(1).extra(Map.of(field, "x")).build())).startsWith("UNSUPPORTED: " + field);
+    }
+
+    @Test
+    void requestsThatCannotBeHonouredAreRefusedByName() {
+        assertThat(refusal(ids(1).tool(Map.of("type", "function")).build())).startsWith("UNSUPPORTED: tools");
+        assertThat(refusal(ids(1).responseFormat(Map.of("type", "json_object")).build()))
+                .startsWith("UNSUPPORTED: response_format json_object");
+        assertThat(refusal(ids(512).build())).startsWith("INVALID_REQUEST: prompt has token id 512");
+        assertThat(refusal(ids(1).stop("x".repeat(2_000)).build())).startsWith("INVALID_REQUEST: stop");
+        assertThat(refusal(ids(1).topLogprobs(21).build())).startsWith("INVALID_REQUEST: top_logprobs");
+        assertThat(refusal(ids(1).n(100).build())).startsWith("INVALID_REQUEST: n ");
+        assertThat(refusal(CompletionRequest.builder("other").prompt("a").build()))
+                .startsWith("MODEL_NOT_FOUND: model other");
+        assertThat(run(ids(1).maxTokens(2)
+                                .extra(Map.of("user", "u", "echo", false))
+                                .build())
+                        .text())
+                .isNotEmpty();
+        assertThatThrownBy(() -> ids(1).temperature(Double.NaN)).hasMessageContaining("temperature");
+    }
+
+    @Test
+    void aStopStringEndsTheAnswerAndIsNeverHandedOutInPieces() {
+        JsonNode prompt = NUMBERS.path("prompts").path(2);
+        int[] expected = Golden.ints(prompt.path("greedy").path("ids"));
+        String whole = text(expected);
+        String stop = whole.substring(8, 14);
+        RecordingSink sink = start(greedy(prompt, expected.length)
+                .newBuilder()
+                .stop(stop)
+                .topLogprobs(2)
+                .build());
+        runAll();
+        assertThat(sink.completion().text()).isEqualTo(whole.substring(0, whole.indexOf(stop)));
+        assertThat(sink.completion().choices().get(0).finishReason()).contains(FinishReason.STOP);
+        assertThat(sink.completion().usage().orElseThrow().completionTokens()).isLessThan(expected.length);
+    }
+
+    @Test
+    void logprobsComeWithTheirTokensAndAgreeWithTransformers() {
+        JsonNode prompt = NUMBERS.path("prompts").path(2);
+        JsonNode greedy = prompt.path("greedy");
+        int[] expected = Golden.ints(greedy.path("ids"));
+        Completion completion =
+                run(greedy(prompt, expected.length).newBuilder().topLogprobs(3).build());
+        Choice choice = completion.choices().get(0);
+        var tokens = choice.logprobs().orElseThrow().tokens();
+        assertThat(tokens).hasSize(expected.length);
+        for (int i = 0; i < expected.length; i++) {
+            assertThat(tokens.get(i).logprob())
+                    .isCloseTo(greedy.path("logprobs").path(i).asDouble(), within(1e-4));
+            assertThat(tokens.get(i).top()).hasSize(3);
+            assertThat(tokens.get(i).top().get(0).token())
+                    .isEqualTo(tokens.get(i).token());
+        }
+    }
+
+    @Test
+    void severalChoicesAreSeededApartAndRepeatable() {
+        CompletionRequest request = endless(1, 2, 3).n(3).seed(7).maxTokens(12).build();
+        Completion first = run(request);
+        RecordingSink again = start(request);
+        RecordingSink other = start(endless(9).seed(8).maxTokens(30).build());
+        runAll();
+        assertThat(other.terminal).isEqualTo("completed");
+        assertThat(first.choices()).hasSize(3);
+        assertThat(first.choices().stream().map(Choice::text).distinct()).hasSize(3);
+        assertThat(again.completion().choices().stream().map(Choice::text))
+                .isEqualTo(first.choices().stream().map(Choice::text).toList());
+        assertThat(first.usage().orElseThrow().completionTokens()).isEqualTo(36);
+        assertThat(first.usage().orElseThrow().promptTokens()).isEqualTo(3);
+    }
+
+    @Test
+    void aChatIsItsTextsEachFollowedByEndOfText() {
+        Completion chat = run(CompletionRequest.builder()
+                .system("ox")
+                .user("<|endoftext|>")
+                .maxTokens(4)
+                .temperature(0)
+                .build());
+        IntList expected = new IntList();
+        expected.addAll(backend.model().tokenizer().encode("ox"));
+        expected.add(511);
+        expected.addAll(backend.model().tokenizer().encode("<|endoftext|>"));
+        expected.add(511);
+        assertThat(chat.text())
+                .isEqualTo(
+                        run(ids(expected.toArray()).maxTokens(4).temperature(0).build())
+                                .text());
+        assertThat(chat.usage().orElseThrow().promptTokens()).isEqualTo(expected.toArray().length);
+    }
+
+    @Test
+    void severalTextsAreCompletedEachOnItsOwn() {
+        CompletionRequest request = CompletionRequest.builder()
+                .prompt(new Prompt.Texts(List.of("ox", "town")))
+                .n(2)
+                .temperature(0)
+                .maxTokens(4)
+                .build();
+        Completion completion = run(request);
+        assertThat(completion.choices()).hasSize(4);
+        String town = run(CompletionRequest.of("town")
+                        .newBuilder()
+                        .temperature(0)
+                        .maxTokens(4)
+                        .build())
+                .text();
+        assertThat(completion.choices().get(2).text()).isEqualTo(town);
+        assertThat(completion.choices().get(3).text()).isEqualTo(town);
+    }
+
+    @Test
+    void aBusyEngineIsHealthyAndAHangingOneIsNot() {
+        assertThat(probe().status()).isEqualTo(ProbeResult.Status.READY);
+        ProbeResult[] during = new ProbeResult[2];
+        Gpt2Model model = Golden.model("gpt2-tiny-a", KernelChoice.PLAIN_JAVA);
+        backend.close();
+        PoisonedKernel kernel = new PoisonedKernel(model.kernel());
+        kernel.duringStep = () -> {
+            now.addAndGet(Duration.ofSeconds(20).toNanos());
+            during[0] = probe();
+            now.addAndGet(Duration.ofSeconds(20).toNanos());
+            during[1] = probe();
+        };
+        backend = new Gpt2Backend("tiny", model.withKernel(kernel), new EngineOptions(8, 8, 1024, 256), now::get);
+        start(endless(1).maxTokens(1).build());
+        step(1);
+        assertThat(during[0].status()).isEqualTo(ProbeResult.Status.READY);
+        assertThat(during[1].status()).isEqualTo(ProbeResult.Status.UNHEALTHY);
+        assertThat(probe().status()).isEqualTo(ProbeResult.Status.READY);
+    }
+
+    @Test
+    void closeFailsWhatRunsAndWaitsAndWhatComesLater() {
+        use(Gpt2Backend.builder(Golden.path("gpt2-tiny-a")).maxSequences(1));
+        RecordingSink running = start(endless(1).maxTokens(50).build());
+        RecordingSink waiting = start(endless(1).maxTokens(50).build());
+        step(3);
+        backend.close();
+        backend.close();
+        assertThat(running.failure().reason()).isEqualTo(Reason.UNAVAILABLE);
+        assertThat(waiting.failure().reason()).isEqualTo(Reason.UNAVAILABLE);
+        assertThat(start(endless(1).build()).failure().reason()).isEqualTo(Reason.UNAVAILABLE);
+        assertThat(probe().status()).isEqualTo(ProbeResult.Status.UNHEALTHY);
+    }
+
+    @Test
+    void theBuiltInModelTellsAStoryOnItsOwnThread() throws InterruptedException {
+        try (Gpt2Backend story = Gpt2Backend.builtIn()) {
+            RecordingSink sink = new RecordingSink();
+            story.start(
+                            Attempt.of(CompletionRequest.builder("story")
+                                    .prompt("Once upon a time")
+                                    .seed(1)
+                                    .temperature(0.7)
+                                    .maxTokens(100)
+                                    .build()),
+                            sink)
+                    .request(Integer.MAX_VALUE);
+            assertThat(sink.await().completion().text()).contains(" was ");
+            assertThat(story.traits().operations()).containsExactlyInAnyOrder(Operation.TEXT, Operation.CHAT);
+            assertThat(story.traits().models()).containsExactly("story");
+            assertThat(story.traits().contextTokens()).hasValue(256);
+            assertThat(sink.chunks).allMatch(chunk -> chunk instanceof CompletionChunk.Delta);
+        }
+    }
+
+    private void use(Gpt2Backend.Builder builder) {
+        backend.close();
+        backend = backend(builder);
+    }
+
+    private Gpt2Backend backend(Gpt2Backend.Builder builder) {
+        return builder.modelName("tiny").buildStopped(now::get);
+    }
+
+    private ProbeResult probe() {
+        return backend.probe(Duration.ofSeconds(1)).toCompletableFuture().join();
+    }
+
+    private RecordingSink start(CompletionRequest request) {
+        RecordingSink sink = new RecordingSink();
+        backend.start(Attempt.of(request), sink).request(Integer.MAX_VALUE);
+        return sink;
+    }
+
+    private Completion run(CompletionRequest request) {
+        RecordingSink sink = start(request);
+        runAll();
+        return sink.completion();
+    }
+
+    private String refusal(CompletionRequest request) {
+        RecordingSink sink = start(request);
+        return sink.failure().reason() + ": " + sink.failure().message();
+    }
+
+    private int cached(int[] prompt) {
+        return run(ids(prompt).maxTokens(1).build())
+                .usage()
+                .orElseThrow()
+                .cachedTokens()
+                .orElseThrow();
+    }
+
+    private void runAll() {
+        while (backend.engine().step()) {
+            now.addAndGet(1_000_000);
+        }
+    }
+
+    private void step(int count) {
+        for (int i = 0; i < count; i++) {
+            backend.engine().step();
+            now.addAndGet(1_000_000);
+        }
+    }
+
+    private String text(int[] ids) {
+        return backend.model().tokenizer().decode(ids, true);
+    }
+
+    private static CompletionRequest greedy(JsonNode prompt, int count) {
+        return endless(Golden.ints(prompt.path("ids")))
+                .temperature(0)
+                .maxTokens(count)
+                .build();
+    }
+
+    private static CompletionRequest.Builder ids(int... prompt) {
+        return CompletionRequest.builder().prompt(new Prompt.Tokens(prompt));
+    }
+
+    private static CompletionRequest.Builder endless(int... prompt) {
+        return ids(prompt).extra(Map.of("ignore_eos", true));
+    }
+}
