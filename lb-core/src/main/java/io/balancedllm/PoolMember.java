@@ -7,10 +7,12 @@ import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.EndpointLocal;
 import io.balancedllm.endpoint.EndpointState;
 import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.metrics.EndpointRecorder;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -38,6 +40,7 @@ final class PoolMember implements EndpointView {
     private volatile Object[] locals = {};
 
     private volatile @Nullable EndpointRecorder recorder;
+    private volatile Optional<EngineReport> report = Optional.empty();
 
     PoolMember(Endpoint endpoint, BackendTraits traits, long generation, Runnable onRelease) {
         this.endpoint = endpoint;
@@ -180,6 +183,15 @@ final class PoolMember implements EndpointView {
     @Override
     public int inFlight() {
         return inFlight.get();
+    }
+
+    @Override
+    public Optional<EngineReport> report() {
+        return report;
+    }
+
+    void report(EngineReport report) {
+        this.report = Optional.of(report);
     }
 
     @Override

@@ -2,6 +2,7 @@
 package io.balancedllm.endpoint;
 
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * What a routing policy sees of an endpoint. Numbers are live: each read gives the value of that moment. One object for
@@ -23,6 +24,9 @@ public interface EndpointView {
 
     /** {@return attempts of this balancer running there now} */
     int inFlight();
+
+    /** {@return what its engine said last about the load of all its clients; empty when it said nothing, or too long ago} */
+    Optional<EngineReport> report();
 
     /**
      * {@return what a policy keeps for this endpoint, made on first use; it goes with this generation of the endpoint,

@@ -3,7 +3,9 @@ package io.balancedllm.routing;
 
 import io.balancedllm.endpoint.EndpointLocal;
 import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.endpoint.EngineReport;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -45,6 +47,11 @@ final class FakeEndpoint implements EndpointView {
     public int inFlight() {
         loadReads.incrementAndGet();
         return inFlight.get();
+    }
+
+    @Override
+    public Optional<EngineReport> report() {
+        return Optional.empty();
     }
 
     @Override

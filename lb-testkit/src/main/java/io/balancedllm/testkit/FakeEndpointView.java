@@ -4,7 +4,9 @@ package io.balancedllm.testkit;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.EndpointLocal;
 import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.endpoint.EngineReport;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -22,6 +24,7 @@ public final class FakeEndpointView implements EndpointView {
     private volatile double weight = 1;
     private volatile int maxConcurrency = Endpoint.DEFAULT_MAX_CONCURRENCY;
     private volatile int inFlight;
+    private volatile Optional<EngineReport> report = Optional.empty();
 
     /** An idle endpoint. */
     public FakeEndpointView(String id) {
@@ -55,6 +58,12 @@ public final class FakeEndpointView implements EndpointView {
         return this;
     }
 
+    /** Sets what its engine said last. */
+    public FakeEndpointView report(EngineReport report) {
+        this.report = Optional.of(report);
+        return this;
+    }
+
     @Override
     public String id() {
         return id;
@@ -78,6 +87,11 @@ public final class FakeEndpointView implements EndpointView {
     @Override
     public int inFlight() {
         return inFlight;
+    }
+
+    @Override
+    public Optional<EngineReport> report() {
+        return report;
     }
 
     @Override

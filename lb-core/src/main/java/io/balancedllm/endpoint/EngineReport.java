@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm.endpoint;
+
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an engine says about its load and its size, at one moment. Each value is there or not: absent is never zero.
+ * Immutable.
+ */
+public final class EngineReport {
+    private final long nanos;
+    private final @Nullable Integer running;
+    private final @Nullable Integer waiting;
+    private final @Nullable Double kvUsage;
+    private final @Nullable Integer kvBlocks;
+    private final @Nullable Integer blockTokens;
+    private final @Nullable Integer maxSequences;
+    private final @Nullable Long waitingPromptTokens;
+
+    private EngineReport(Builder builder) {
+        nanos = builder.nanos;
+        running = builder.running;
+        waiting = builder.waiting;
+        kvUsage = builder.kvUsage;
+        kvBlocks = builder.kvBlocks;
+        blockTokens = builder.blockTokens;
+        maxSequences = builder.maxSequences;
+        waitingPromptTokens = builder.waitingPromptTokens;
+    }
+
+    /**
+     * {@return a builder of a report with nothing in it}
+     *
+     * @param nanos when the engine was asked, in nanoseconds of the balancer's ticker: what was sent to it since is not
+     *     in the report
+     */
+    public static Builder builder(long nanos) {
+        return new Builder(nanos);
+    }
+
+    /** {@return when the engine was asked, in nanoseconds of the balancer's ticker} */
+    public long nanos() {
+        return nanos;
+    }
+
+    /** {@return requests it works on, of all its clients} */
+    public OptionalInt running() {
+        return optional(running);
+    }
+
+    /** {@return requests that wait inside the engine, of all its clients} */
+    public OptionalInt waiting() {
+        return optional(waiting);
+    }
+
+    /** {@return the share of its KV cache in use, 0 to 1} */
+    public OptionalDouble kvUsage() {
+        return kvUsage == null ? OptionalDouble.empty() : OptionalDouble.of(kvUsage);
+    }
+
+    /** {@return how many blocks its KV cache has} */
+    public OptionalInt kvBlocks() {
+        return optional(kvBlocks);
+    }
+
+    /** {@return tokens in a block of its KV cache} */
+    public OptionalInt blockTokens() {
+        return optional(blockTokens);
+    }
+
+    /** {@return how many tokens its KV cache holds, when blocks and their size are both known} */
+    public OptionalLong kvCapacityTokens() {
+        return kvBlocks == null || blockTokens == null
+                ? OptionalLong.empty()
+                : OptionalLong.of((long) kvBlocks * blockTokens);
+    }
+
+    /** {@return how many sequences it works on at most at a time} */
+    public OptionalInt maxSequences() {
+        return optional(maxSequences);
+    }
+
+    /** {@return prompt tokens that wait for their prefill, of all its clients} */
+    public OptionalLong waitingPromptTokens() {
+        return waitingPromptTokens == null ? OptionalLong.empty() : OptionalLong.of(waitingPromptTokens);
+    }
+
+    private static OptionalInt optional(@Nullable Integer value) {
+        return value == null ? OptionalInt.empty() : OptionalInt.of(value);
+    }
+
+    @Override
+    public String toString() {
+        StringBuilder text = new StringBuilder("EngineReport{");
+        add(text, "running", running);
+        add(text, "waiting", waiting);
+        add(text, "kvUsage", kvUsage);
+        add(text, "kvBlocks", kvBlocks);
+        add(text, "blockTokens", blockTokens);
+        add(text, "maxSequences", maxSequences);
+        add(text, "waitingPromptTokens", waitingPromptTokens);
+        return text.append('}').toString();
+    }
+
+    private static void add(StringBuilder text, String name, @Nullable Number value) {
+        if (value != null) {
+            if (text.charAt(text.length() - 1) != '{') {
+                text.append(", ");
+            }
+            text.append(name).append(' ').append(value);
+        }
+    }
+
+    /** Builds an {@link EngineReport}. Not thread-safe. */
+    public static final class Builder {
+        private final long nanos;
+        private @Nullable Integer running;
+        private @Nullable Integer waiting;
+        private @Nullable Double kvUsage;
+        private @Nullable Integer kvBlocks;
+        private @Nullable Integer blockTokens;
+        private @Nullable Integer maxSequences;
+        private @Nullable Long waitingPromptTokens;
+
+        private Builder(long nanos) {
+            this.nanos = nanos;
+        }
+
+        /** Sets the requests it works on, at least 0. */
+        public Builder running(int requests) {
+            this.running = (int) atLeast(0, "running", requests);
+            return this;
+        }
+
+        /** Sets the requests that wait inside, at least 0. */
+        public Builder waiting(int requests) {
+            this.waiting = (int) atLeast(0, "waiting", requests);
+            return this;
+        }
+
+        /** Sets the share of the KV cache in use, 0 to 1. */
+        public Builder kvUsage(double share) {
+            if (!(share >= 0 && share <= 1)) {
+                throw new IllegalArgumentException("kvUsage must be 0 to 1, got " + share);
+            }
+            this.kvUsage = share;
+            return this;
+        }
+
+        /** Sets how many blocks the KV cache has, at least 1. */
+        public Builder kvBlocks(int blocks) {
+            this.kvBlocks = (int) atLeast(1, "kvBlocks", blocks);
+            return this;
+        }
+
+        /** Sets the tokens in a block, at least 1. */
+        public Builder blockTokens(int tokens) {
+            this.blockTokens = (int) atLeast(1, "blockTokens", tokens);
+            return this;
+        }
+
+        /** Sets how many sequences are worked on at a time, at least 1. */
+        public Builder maxSequences(int sequences) {
+            this.maxSequences = (int) atLeast(1, "maxSequences", sequences);
+            return this;
+        }
+
+        /** Sets the prompt tokens that wait for their prefill, at least 0. */
+        public Builder waitingPromptTokens(long tokens) {
+            this.waitingPromptTokens = atLeast(0, "waitingPromptTokens", tokens);
+            return this;
+        }
+
+        private static long atLeast(long least, String name, long value) {
+            if (value < least) {
+                throw new IllegalArgumentException(name + " must be at least " + least + ", got " + value);
+            }
+            return value;
+        }
+
+        /** {@return the report} */
+        public EngineReport build() {
+            return new EngineReport(this);
+        }
+    }
+}
