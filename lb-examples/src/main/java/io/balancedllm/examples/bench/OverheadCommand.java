@@ -42,11 +42,14 @@ public final class OverheadCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
-    @Option(names = "--calls", paramLabel = "N", description = "Measured calls of each kind. Default: 3000.")
-    private int calls = 3_000;
+    @Option(names = "--calls", paramLabel = "N", description = "Measured calls of each kind. Default: 5000.")
+    private int calls = 5_000;
 
-    @Option(names = "--warm-up", paramLabel = "N", description = "Calls of each kind before them. Default: 3000.")
-    private int warmUp = 3_000;
+    @Option(
+            names = "--warm-up",
+            paramLabel = "N",
+            description = "Calls of each kind before them, until the JIT compiler has settled. Default: 20000.")
+    private int warmUp = 20_000;
 
     @Option(
             names = "--tokens",
