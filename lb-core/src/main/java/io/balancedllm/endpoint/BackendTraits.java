@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -17,11 +18,13 @@ public final class BackendTraits {
     private final Set<Operation> operations;
     private final List<String> models;
     private final @Nullable Integer contextTokens;
+    private final OptionalLong kvCapacityTokens;
 
     private BackendTraits(Builder builder) {
         operations = Set.copyOf(builder.operations);
         models = List.copyOf(builder.models);
         contextTokens = builder.contextTokens;
+        kvCapacityTokens = builder.kvCapacityTokens;
     }
 
     /** {@return a builder with nothing known} */
@@ -44,11 +47,17 @@ public final class BackendTraits {
         return contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens);
     }
 
+    /** {@return how many tokens its KV memory holds, those of all sequences together, when known} */
+    public OptionalLong kvCapacityTokens() {
+        return kvCapacityTokens;
+    }
+
     /** Builds {@link BackendTraits}. Not thread-safe. */
     public static final class Builder {
         private Set<Operation> operations = EnumSet.allOf(Operation.class);
         private final List<String> models = new ArrayList<>();
         private @Nullable Integer contextTokens;
+        private OptionalLong kvCapacityTokens = OptionalLong.empty();
 
         private Builder() {}
 
@@ -70,6 +79,15 @@ public final class BackendTraits {
                 throw new IllegalArgumentException("contextTokens must be at least 1, got " + tokens);
             }
             this.contextTokens = tokens;
+            return this;
+        }
+
+        /** Sets how many tokens the KV memory holds, at least 1. */
+        public Builder kvCapacityTokens(long tokens) {
+            if (tokens < 1) {
+                throw new IllegalArgumentException("kvCapacityTokens must be at least 1, got " + tokens);
+            }
+            this.kvCapacityTokens = OptionalLong.of(tokens);
             return this;
         }
 

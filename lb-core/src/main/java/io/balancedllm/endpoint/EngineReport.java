@@ -17,18 +17,28 @@ public final class EngineReport {
     private final @Nullable Double kvUsage;
     private final @Nullable Integer kvBlocks;
     private final @Nullable Integer blockTokens;
+    private final @Nullable Long kvTokens;
     private final @Nullable Integer maxSequences;
     private final @Nullable Long waitingPromptTokens;
 
-    private EngineReport(Builder builder) {
-        nanos = builder.nanos;
+    private EngineReport(Builder builder, long nanos) {
+        this.nanos = nanos;
         running = builder.running;
         waiting = builder.waiting;
         kvUsage = builder.kvUsage;
         kvBlocks = builder.kvBlocks;
         blockTokens = builder.blockTokens;
+        kvTokens = builder.kvTokens;
         maxSequences = builder.maxSequences;
         waitingPromptTokens = builder.waitingPromptTokens;
+    }
+
+    /**
+     * {@return a builder of a report with nothing in it, whose time the balancer sets when it takes the report} What
+     * backends use: they do not know the balancer's clock.
+     */
+    public static Builder builder() {
+        return new Builder(0);
     }
 
     /**
@@ -44,6 +54,48 @@ public final class EngineReport {
     /** {@return when the engine was asked, in nanoseconds of the balancer's ticker} */
     public long nanos() {
         return nanos;
+    }
+
+    /**
+     * {@return the same report, as of another time}
+     *
+     * @param nanos nanoseconds of the balancer's ticker
+     */
+    public EngineReport at(long nanos) {
+        return new EngineReport(newBuilder(), nanos);
+    }
+
+    /** {@return a builder that starts as a copy of this report} */
+    public Builder newBuilder() {
+        Builder builder = new Builder(nanos);
+        builder.running = running;
+        builder.waiting = waiting;
+        builder.kvUsage = kvUsage;
+        builder.kvBlocks = kvBlocks;
+        builder.blockTokens = blockTokens;
+        builder.kvTokens = kvTokens;
+        builder.maxSequences = maxSequences;
+        builder.waitingPromptTokens = waitingPromptTokens;
+        return builder;
+    }
+
+    /** {@return whether it says nothing} */
+    public boolean isEmpty() {
+        return running == null
+                && waiting == null
+                && kvUsage == null
+                && kvBlocks == null
+                && blockTokens == null
+                && kvTokens == null
+                && maxSequences == null
+                && waitingPromptTokens == null;
+    }
+
+    /** {@return requests in the engine, running and waiting, of all its clients, when it tells both} */
+    public OptionalInt requests() {
+        return running == null || waiting == null
+                ? OptionalInt.empty()
+                : OptionalInt.of((int) Math.min(Integer.MAX_VALUE, (long) running + waiting));
     }
 
     /** {@return requests it works on, of all its clients} */
@@ -71,8 +123,11 @@ public final class EngineReport {
         return optional(blockTokens);
     }
 
-    /** {@return how many tokens its KV cache holds, when blocks and their size are both known} */
+    /** {@return how many tokens its KV cache holds, when it says so or tells both blocks and their size} */
     public OptionalLong kvCapacityTokens() {
+        if (kvTokens != null) {
+            return OptionalLong.of(kvTokens);
+        }
         return kvBlocks == null || blockTokens == null
                 ? OptionalLong.empty()
                 : OptionalLong.of((long) kvBlocks * blockTokens);
@@ -100,6 +155,7 @@ public final class EngineReport {
         add(text, "kvUsage", kvUsage);
         add(text, "kvBlocks", kvBlocks);
         add(text, "blockTokens", blockTokens);
+        add(text, "kvTokens", kvTokens);
         add(text, "maxSequences", maxSequences);
         add(text, "waitingPromptTokens", waitingPromptTokens);
         return text.append('}').toString();
@@ -122,6 +178,7 @@ public final class EngineReport {
         private @Nullable Double kvUsage;
         private @Nullable Integer kvBlocks;
         private @Nullable Integer blockTokens;
+        private @Nullable Long kvTokens;
         private @Nullable Integer maxSequences;
         private @Nullable Long waitingPromptTokens;
 
@@ -162,6 +219,12 @@ public final class EngineReport {
             return this;
         }
 
+        /** Sets how many tokens the KV cache holds, at least 1, where blocks and their size do not tell it. */
+        public Builder kvCapacityTokens(long tokens) {
+            this.kvTokens = atLeast(1, "kvCapacityTokens", tokens);
+            return this;
+        }
+
         /** Sets how many sequences are worked on at a time, at least 1. */
         public Builder maxSequences(int sequences) {
             this.maxSequences = (int) atLeast(1, "maxSequences", sequences);
@@ -183,7 +246,7 @@ public final class EngineReport {
 
         /** {@return the report} */
         public EngineReport build() {
-            return new EngineReport(this);
+            return new EngineReport(this, nanos);
         }
     }
 }

@@ -7,7 +7,7 @@ import io.balancedllm.completion.LlmException;
 /**
  * Takes the answer of one attempt. Calls are serial, though not always from the same thread; the grammar is
  *
- * <pre>{@code accepted? (chunk | alive)* (completed | failed | cancelled)}</pre>
+ * <pre>{@code accepted? (chunk | alive | report)* (completed | failed | cancelled)}</pre>
  *
  * with exactly one terminal call, also after {@link Generation#cancel()}, and nothing after it. No method blocks, throws
  * or runs user code, so a backend may call it from its own threads, holding no lock it needs for
@@ -22,6 +22,9 @@ public interface GenerationSink {
 
     /** The endpoint gave a sign of life that is no chunk (a keep-alive comment): resets the idle timer only. */
     void alive();
+
+    /** What the engine said of its load along with this answer; needs no demand and is no sign of progress. */
+    default void report(EngineReport report) {}
 
     /**
      * The next chunk; at most as many as were requested. Every chunk counts, the one with the finish reason and the one

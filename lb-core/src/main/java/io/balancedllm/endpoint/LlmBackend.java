@@ -6,6 +6,7 @@ import io.balancedllm.completion.EmbeddingRequest;
 import io.balancedllm.completion.Embeddings;
 import io.balancedllm.completion.LlmException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
@@ -34,6 +35,17 @@ public interface LlmBackend extends AutoCloseable {
      * @param timeout when to give up and say so
      */
     CompletionStage<ProbeResult> probe(Duration timeout);
+
+    /**
+     * Asks what the engine says about its load and size, without a generation. Returns at once; the stage completes
+     * within about the timeout, never exceptionally, and with nothing when the engine tells nothing: absent is never
+     * zero. The default tells nothing.
+     *
+     * @param timeout when to give up
+     */
+    default CompletionStage<Optional<EngineReport>> report(Duration timeout) {
+        return CompletableFuture.completedFuture(Optional.empty());
+    }
 
     /**
      * Turns texts into vectors. The stage fails with an {@link LlmException}; cancelling its future ends the work. The

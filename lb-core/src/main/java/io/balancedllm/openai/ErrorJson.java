@@ -27,6 +27,9 @@ record ErrorJson(String message, String type, String param, String code) {
     /** Longer messages are cut: some servers echo the whole request. */
     static final int MAX_MESSAGE_CHARS = 1_000;
 
+    private static final int TOO_MANY_REQUESTS = 429;
+    private static final int UNAVAILABLE = 503;
+    private static final int OVERLOADED = 529;
     private static final int FIRST_ERROR_STATUS = 400;
     private static final int LAST_ERROR_STATUS = 599;
     private static final Pattern TAG = Pattern.compile("<[^<>]{0,500}>");
@@ -116,7 +119,8 @@ record ErrorJson(String message, String type, String param, String code) {
         if (reason == Reason.MODEL_NOT_FOUND) {
             failure.retryable(true); // this endpoint has it not; another may
         }
-        Duration retryAfter = RetryAfter.of(headers);
+        boolean refused = status == TOO_MANY_REQUESTS || status == UNAVAILABLE || status == OVERLOADED;
+        Duration retryAfter = refused ? RetryAfter.ofRefusal(headers) : RetryAfter.of(headers);
         if (retryAfter != null) {
             failure.retryAfter(retryAfter);
         }

@@ -4,6 +4,8 @@ package io.balancedllm.openai;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Proxy;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import okhttp3.Call;
 import okhttp3.Connection;
 import okhttp3.EventListener;
@@ -33,11 +35,17 @@ final class Exchange {
     private final Request request;
     private volatile @Nullable Call call;
     private volatile boolean cancelled;
+    private long timeoutNanos;
 
     Exchange(OkHttpClient pooled, OkHttpClient fresh, Request request) {
         this.pooled = pooled;
         this.fresh = fresh;
         this.request = request;
+    }
+
+    /** Limits the whole of it, the reading of the body included; without limit otherwise. Before it is executed. */
+    void timeout(Duration limit) {
+        timeoutNanos = limit.toNanos();
     }
 
     /** {@return the response, its body unread} */
@@ -57,6 +65,7 @@ final class Exchange {
     private Response call(OkHttpClient client, ConnectionUse use) throws IOException {
         Call next = client.newCall(
                 request.newBuilder().tag(ConnectionUse.class, use).build());
+        next.timeout().timeout(timeoutNanos, TimeUnit.NANOSECONDS);
         call = next;
         if (cancelled) {
             next.cancel();

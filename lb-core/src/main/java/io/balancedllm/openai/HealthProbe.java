@@ -6,35 +6,43 @@ import io.balancedllm.endpoint.ProbeResult.Status;
 import io.balancedllm.time.Scheduler;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.Locale;
+import java.util.Collection;
+import java.util.LinkedHashSet;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicReference;
 import okhttp3.Response;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One probe: {@code GET /health}, and where a server has none, {@code GET /v1/models}. Success is READY, also 429: busy
- * is healthy. 503 with words about loading (llama.cpp, on every path) is WARMING. Anything else is UNHEALTHY.
+ * One probe: the first of the paths in {@link EngineDialect} that a server has. Success is READY; what else its answer
+ * means stands in that table. The path is remembered for the probes to come.
  */
 final class HealthProbe implements Runnable {
-    private static final String HEALTH = "health";
-    private static final String MODELS = "v1/models";
-
     private final HttpTransport transport;
     private final Executor readers;
+    private final AtomicReference<@Nullable String> known;
     private final CompletableFuture<ProbeResult> result = new CompletableFuture<>();
     private volatile @Nullable Exchange exchange;
     /** The verdict when the time was up: it stands even if the reader, cut off by it, is first to complete. */
     private volatile @Nullable ProbeResult late;
 
-    private HealthProbe(HttpTransport transport, Executor readers) {
+    private HealthProbe(HttpTransport transport, Executor readers, AtomicReference<@Nullable String> known) {
         this.transport = transport;
         this.readers = readers;
+        this.known = known;
     }
 
-    static CompletableFuture<ProbeResult> start(HttpTransport transport, Executor readers, Duration timeout) {
-        HealthProbe probe = new HealthProbe(transport, readers);
+    /**
+     * Starts a probe.
+     *
+     * @param known the path under which the server answered before; it is kept here
+     */
+    static CompletableFuture<ProbeResult> start(
+            HttpTransport transport, Executor readers, AtomicReference<@Nullable String> known, Duration timeout) {
+        HealthProbe probe = new HealthProbe(transport, readers, known);
         Scheduler.Timer timer = Timers.SCHEDULER.schedule("probe", timeout.toNanos(), () -> probe.giveUp(timeout));
         CompletableFuture<ProbeResult> unused = probe.result.whenComplete((found, failure) -> {
             timer.cancel();
@@ -77,20 +85,37 @@ final class HealthProbe implements Runnable {
     }
 
     private ProbeResult look() {
+        String asked = "";
         try {
-            ProbeResult health = ask(HEALTH);
-            return health == null ? orElse(ask(MODELS)) : health;
+            for (String path : paths()) {
+                asked = path;
+                ProbeResult found = ask(path);
+                if (found != null) {
+                    known.set(path);
+                    return found;
+                }
+            }
+            known.set(null);
+            return unhealthy(nothingFound());
         } catch (IOException e) {
-            return unhealthy(transport.unanswered(transport.url(HEALTH), e).message());
+            return unhealthy(transport.unanswered(transport.url(asked), e).message());
         } catch (RuntimeException e) {
             return unhealthy(transport.server() + ": the probe failed: " + e);
         }
     }
 
-    private ProbeResult orElse(@Nullable ProbeResult models) {
-        return models != null
-                ? models
-                : unhealthy(transport.server() + " has neither /health nor /v1/models; is this its base URL?");
+    private Collection<String> paths() {
+        Set<String> paths = new LinkedHashSet<>();
+        String before = known.get();
+        if (before != null) {
+            paths.add(before);
+        }
+        paths.addAll(EngineDialect.probePaths());
+        return paths;
+    }
+
+    private String nothingFound() {
+        return transport.server() + " has none of " + EngineDialect.probePaths() + "; is this its base URL?";
     }
 
     /** {@return the verdict, or null when the server has no such path} */
@@ -105,18 +130,13 @@ final class HealthProbe implements Runnable {
             if (response.isSuccessful()) {
                 return ProbeResult.READY;
             }
-            if (status == 404 || status == 405 || status == 501) {
+            if (EngineDialect.isElsewhere(path, status)) {
                 return null;
-            }
-            if (status == 429) {
-                return new ProbeResult(Status.READY, "busy: HTTP 429");
             }
             ErrorJson error = ErrorJson.read(HttpTransport.errorBody(response.body()));
             String detail = transport.described(
                     "HTTP " + status + (error.words().isEmpty() ? "" : ": " + error.words()), transport.url(path));
-            boolean loading =
-                    status == 503 && error.message().toLowerCase(Locale.ROOT).contains("loading");
-            return loading ? new ProbeResult(Status.WARMING, detail) : unhealthy(detail);
+            return new ProbeResult(EngineDialect.verdict(path, status, error.message()), detail);
         }
     }
 
@@ -126,7 +146,7 @@ final class HealthProbe implements Runnable {
 
     /** One daemon thread for the timeouts of all probes; its tasks only hand over. */
     private static final class Timers {
-        static final Scheduler SCHEDULER = Scheduler.singleThread("balancedllm-probe-timer");
+        static final Scheduler SCHEDULER = Scheduler.singleThread("balancedllm-http-probe-timer");
 
         private Timers() {}
     }

@@ -8,6 +8,7 @@ import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.Attempt;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.ResponseInfo;
@@ -85,6 +86,10 @@ final class HttpGeneration extends HttpTask implements Generation {
     @Override
     void read(Response response) throws IOException {
         if (!sink.accepted(new ResponseInfo(response.code(), HttpTransport.headersOf(response)))) {
+            return;
+        }
+        EngineReport load = EngineLoad.orca(response.header(EngineLoad.ORCA));
+        if (!load.isEmpty() && !sink.report(load)) {
             return;
         }
         ResponseBody body = response.body();

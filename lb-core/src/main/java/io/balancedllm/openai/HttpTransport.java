@@ -71,6 +71,7 @@ final class HttpTransport {
                 .headers(headers)
                 .header("Accept", stream ? "text/event-stream" : "application/json")
                 .header("Accept-Encoding", "identity") // a compressing proxy would hold tokens back
+                .header(EngineLoad.ORCA_FORMAT, "JSON")
                 .header("X-Request-Id", attempt.callId())
                 .header(ATTEMPT_HEADER, Integer.toString(attempt.number()))
                 .post(new JsonBody(body));

@@ -7,6 +7,7 @@ import io.balancedllm.completion.Embeddings;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.endpoint.Attempt;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.LlmBackend;
@@ -15,12 +16,14 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.SSLSocketFactory;
 import javax.net.ssl.X509TrustManager;
 import okhttp3.Headers;
@@ -51,13 +54,16 @@ public final class OpenAiBackend implements LlmBackend {
 
     private final HttpTransport transport;
     private final Executor readers;
+    private final LoadQuestion load;
     private final Set<HttpTask> running = ConcurrentHashMap.newKeySet();
+    private final AtomicReference<@Nullable String> probePath = new AtomicReference<>();
     private volatile boolean closed;
 
     private OpenAiBackend(Builder builder) {
         transport = new HttpTransport(
                 builder.server, client(builder), builder.headers.build(), List.copyOf(builder.secrets));
         readers = builder.readers == null ? HttpClients.readers() : builder.readers;
+        load = new LoadQuestion(transport, readers);
     }
 
     private static OkHttpClient client(Builder builder) {
@@ -131,8 +137,9 @@ public final class OpenAiBackend implements LlmBackend {
     }
 
     /**
-     * Asks {@code GET /health}, and where there is none {@code GET /v1/models}. A server that says it is loading
-     * (llama.cpp) is WARMING; one that does not answer in time, or with a failure, is UNHEALTHY.
+     * Asks the first of {@code /health}, {@code /v2/health/ready}, {@code /api/version} and {@code /v1/models} that the
+     * server has. One that says it is loading is WARMING; one that does not answer in time, or with a failure, is
+     * UNHEALTHY; one that is busy, or does not let this key list models, lives.
      */
     @Override
     public CompletionStage<ProbeResult> probe(Duration timeout) {
@@ -140,7 +147,17 @@ public final class OpenAiBackend implements LlmBackend {
             return CompletableFuture.completedFuture(
                     new ProbeResult(ProbeResult.Status.UNHEALTHY, this + " is closed"));
         }
-        return HealthProbe.start(transport, readers, timeout);
+        return HealthProbe.start(transport, readers, probePath, timeout);
+    }
+
+    /**
+     * Asks {@code GET /metrics} (vLLM, SGLang, llama.cpp, TGI, TensorRT-LLM), where that tells nothing {@code
+     * /v1/loads} (SGLang), then {@code /slots} (llama.cpp), and stays with the first that tells something. Answers that
+     * bring an ORCA header report by themselves.
+     */
+    @Override
+    public CompletionStage<Optional<EngineReport>> report(Duration timeout) {
+        return closed ? CompletableFuture.completedFuture(Optional.empty()) : load.ask(timeout);
     }
 
     /** Fails what is running with {@link Reason#CLOSED}. Shared connections and threads go by themselves when idle. */

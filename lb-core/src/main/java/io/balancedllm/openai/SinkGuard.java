@@ -3,6 +3,7 @@ package io.balancedllm.openai;
 
 import io.balancedllm.completion.CompletionChunk;
 import io.balancedllm.completion.LlmException;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.ResponseInfo;
 import java.util.concurrent.atomic.AtomicReference;
@@ -28,6 +29,10 @@ final class SinkGuard {
 
     boolean accepted(ResponseInfo info) {
         return deliver(target -> target.accepted(info));
+    }
+
+    boolean report(EngineReport report) {
+        return deliver(target -> target.report(report));
     }
 
     boolean alive() {

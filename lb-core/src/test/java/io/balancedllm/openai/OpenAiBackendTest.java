@@ -233,8 +233,13 @@ class OpenAiBackendTest {
                         "{}"));
                 OpenAiBackend backend = OpenAiBackend.at(server.url())) {
             assertThat(probe(backend).status()).isEqualTo(ProbeResult.Status.READY);
-            assertThat(server.requests).hasSize(2);
+            assertThat(server.requests).hasSize(EngineDialect.probePaths().size());
             assertThat(server.requests.get(1).connection()).isEqualTo(1);
+
+            assertThat(probe(backend).status()).isEqualTo(ProbeResult.Status.READY);
+            assertThat(server.requests)
+                    .as("the path that answered is remembered")
+                    .hasSize(EngineDialect.probePaths().size() + 1);
         }
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.balancedllm.completion.CompletionChunk;
 import io.balancedllm.completion.LlmException;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.ResponseInfo;
 import java.util.List;
@@ -21,6 +22,7 @@ final class RecordingSink implements GenerationSink {
 
     final List<CompletionChunk> chunks = new CopyOnWriteArrayList<>();
     final AtomicInteger alive = new AtomicInteger();
+    final List<EngineReport> reports = new CopyOnWriteArrayList<>();
     final Semaphore arrived = new Semaphore(0);
     final CountDownLatch accepted = new CountDownLatch(1);
     volatile @Nullable ResponseInfo info;
@@ -39,6 +41,11 @@ final class RecordingSink implements GenerationSink {
     @Override
     public void alive() {
         call("alive", alive::incrementAndGet);
+    }
+
+    @Override
+    public void report(EngineReport report) {
+        call("report", () -> reports.add(report));
     }
 
     @Override
