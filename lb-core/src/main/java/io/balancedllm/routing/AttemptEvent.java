@@ -28,8 +28,11 @@ public sealed interface AttemptEvent {
      * @param attempt its number
      * @param endpoint where it goes
      * @param nanos when
+     * @param promptTokens tokens of its prompt; 0 unless the policy asks for {@link RoutingContext#promptTokens}
+     * @param cachedTokens how many of them the endpoint was thought to have cached; 0 unless the policy asks
      */
-    record Dispatched(String callId, int attempt, EndpointView endpoint, long nanos) implements AttemptEvent {}
+    record Dispatched(String callId, int attempt, EndpointView endpoint, long nanos, int promptTokens, int cachedTokens)
+            implements AttemptEvent {}
 
     /**
      * Its first token came.
@@ -38,8 +41,10 @@ public sealed interface AttemptEvent {
      * @param attempt its number
      * @param endpoint where it runs
      * @param nanos when
+     * @param sinceDispatchNanos how long after its dispatch
      */
-    record FirstToken(String callId, int attempt, EndpointView endpoint, long nanos) implements AttemptEvent {}
+    record FirstToken(String callId, int attempt, EndpointView endpoint, long nanos, long sinceDispatchNanos)
+            implements AttemptEvent {}
 
     /**
      * It ended, in whatever way.

@@ -5,6 +5,7 @@ import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.prefix.PromptBlocks;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -16,6 +17,11 @@ final class FakeCall implements RoutingContext, DecisionTrace {
     private final RandomGenerator random;
     private final boolean explained;
     final Map<String, Double> terms = new LinkedHashMap<>();
+    final Map<String, Integer> cached = new LinkedHashMap<>();
+    int promptTokens;
+    String id = "call";
+    long nowNanos;
+    CallOptions options = CallOptions.DEFAULT;
 
     private FakeCall(RandomGenerator random, boolean explained) {
         this.random = random;
@@ -35,6 +41,41 @@ final class FakeCall implements RoutingContext, DecisionTrace {
     }
 
     @Override
+    public String callId() {
+        return id;
+    }
+
+    @Override
+    public PromptBlocks blocks() {
+        return PromptBlocks.exact(new long[0], 1, promptTokens);
+    }
+
+    @Override
+    public int promptTokens() {
+        return promptTokens;
+    }
+
+    @Override
+    public int cachedTokens(EndpointView endpoint) {
+        return cached.getOrDefault(endpoint.id(), 0);
+    }
+
+    @Override
+    public double prefillSeconds(EndpointView endpoint) {
+        return endpoint.secondsPerPromptToken() * (promptTokens - cachedTokens(endpoint));
+    }
+
+    @Override
+    public double attentionShare() {
+        return 0;
+    }
+
+    @Override
+    public double expectedOutputTokens() {
+        return 256;
+    }
+
+    @Override
     public Operation operation() {
         return Operation.CHAT;
     }
@@ -51,7 +92,7 @@ final class FakeCall implements RoutingContext, DecisionTrace {
 
     @Override
     public CallOptions options() {
-        return CallOptions.DEFAULT;
+        return options;
     }
 
     @Override
@@ -61,7 +102,7 @@ final class FakeCall implements RoutingContext, DecisionTrace {
 
     @Override
     public long nowNanos() {
-        return 0;
+        return nowNanos;
     }
 
     @Override

@@ -6,6 +6,7 @@ import io.balancedllm.endpoint.EndpointView;
 import io.balancedllm.endpoint.EngineReport;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -17,6 +18,13 @@ final class FakeEndpoint implements EndpointView {
     final AtomicInteger inFlight = new AtomicInteger();
     final AtomicLong loadReads = new AtomicLong();
     volatile double weight;
+    volatile long pendingPromptTokens;
+    volatile double pendingPrefillSeconds;
+    volatile double contextTokens;
+    volatile double kvTokensInUse;
+    volatile OptionalLong kvCapacityTokens = OptionalLong.empty();
+    volatile double freedTokensPerSecond;
+    volatile double secondsPerPromptToken = 1e-4;
 
     FakeEndpoint(String id, double weight) {
         this.id = id;
@@ -47,6 +55,41 @@ final class FakeEndpoint implements EndpointView {
     public int inFlight() {
         loadReads.incrementAndGet();
         return inFlight.get();
+    }
+
+    @Override
+    public long pendingPromptTokens() {
+        return pendingPromptTokens;
+    }
+
+    @Override
+    public double pendingPrefillSeconds(long nowNanos) {
+        return pendingPrefillSeconds;
+    }
+
+    @Override
+    public double contextTokens() {
+        return contextTokens;
+    }
+
+    @Override
+    public double kvTokensInUse() {
+        return kvTokensInUse;
+    }
+
+    @Override
+    public OptionalLong kvCapacityTokens() {
+        return kvCapacityTokens;
+    }
+
+    @Override
+    public double freedTokensPerSecond() {
+        return freedTokensPerSecond;
+    }
+
+    @Override
+    public double secondsPerPromptToken() {
+        return secondsPerPromptToken;
     }
 
     @Override

@@ -57,8 +57,8 @@ class RoutingPoliciesTest {
     void anUnknownNameIsRefusedWithTheNamesThereAre() {
         assertThatThrownBy(() -> RoutingPolicies.named("round-robin"))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("no routing policy is named \"round-robin\"; there are leastConnections, powerOfTwoChoices,"
-                        + " roundRobin, weightedRoundRobin, random");
+                .hasMessage("no routing policy is named \"round-robin\"; there are "
+                        + String.join(", ", RoutingPolicies.names()));
     }
 
     /** A count of 40,000 draws at 1/4 has a standard deviation of 87; the bound is 5 of them. */

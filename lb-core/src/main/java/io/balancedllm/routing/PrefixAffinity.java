@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm.routing;
+
+import io.balancedllm.endpoint.EndpointView;
+
+/**
+ * Picks where a request costs everybody least: its own wait, its computing times the price of capacity, a surcharge when
+ * its first token would come far later than usual, and a small price for delaying what is being decoded there.
+ *
+ * <p>What it learns are averages over many picks, written without a lock: of two picks at the same time one may count for
+ * nothing.
+ */
+final class PrefixAffinity implements RoutingPolicy {
+    /** What a second of computing costs when no endpoint has prompts waiting: it is missing later on. */
+    static final double LEAST_PRICE_OF_CAPACITY = 1.5;
+    /** What it costs at most, when all have. */
+    static final double LARGEST_PRICE_OF_CAPACITY = 8;
+    /** Seconds over which the share of busy endpoints is averaged. */
+    static final double BUSY_SECONDS = 5;
+    /** What a second of a very late first token costs beside itself. */
+    static final double LATE_PRICE = 3;
+    /** How many times the usual time to first token is half of very late. */
+    static final double LATE_AFTER = 15;
+    /** The usual time to first token at the start, in seconds. */
+    static final double INITIAL_USUAL_SECONDS = 0.2;
+    /** What one pick counts in the usual time to first token. */
+    private static final double USUAL_SHARE = 0.01;
+    /** Softness of the wait for KV memory, as a share of its capacity. */
+    static final double MEMORY_SOFTNESS = 0.1;
+    /** Tokens of KV memory freed a second, before that is known. */
+    private static final double UNKNOWN_FREED = 1e4;
+
+    private static final double LEAST_FREED = 100;
+    /** Seconds a context token costs in each decoding step, over the seconds of a prompt token. */
+    static final double DECODING_COST = 1.0 / 800;
+    /** What the best endpoint has cached beyond the mean, as a share of the prompt, at which decoding counts half. */
+    static final double GATE_HALF = 0.05;
+    /** What is left of the price of decoding when no endpoint has more cached than others. */
+    static final double GATE_FLOOR = 0.005;
+    /** What is left of older prompts in that share at another pick. */
+    private static final double GATE_MEMORY = 0.998;
+    /** Prompt tokens for which that share counts as 0 at the start. */
+    private static final double GATE_START = 20_000;
+    /** Costs that differ by less are equal, in seconds. */
+    private static final double EQUAL = 1e-12;
+    /** Beyond this, ln(1 + exp(x)) is x. */
+    private static final double LINEAR = 30;
+
+    private static final double NANOS_PER_SECOND = 1e9;
+
+    /** How much the delay of answers being decoded weighs against that of first tokens. */
+    enum Favour {
+        /** Both: 0.1, less where endpoints have the same cached. */
+        BOTH("prefixAffinity()", 0.1, true),
+        /** Never 0: then ties would balance the load, and any small difference that is learned would defeat them. */
+        TIME_TO_FIRST_TOKEN("favourTimeToFirstToken()", 0.02, false),
+        COMPLETION_TIME("favourCompletionTime()", 0.2, false);
+
+        private final String description;
+        private final double priceOfDecoding;
+        private final boolean gated;
+
+        Favour(String description, double priceOfDecoding, boolean gated) {
+            this.description = description;
+            this.priceOfDecoding = priceOfDecoding;
+            this.gated = gated;
+        }
+    }
+
+    private final Favour favour;
+    private volatile boolean started;
+    private volatile long lastNanos;
+    private volatile double busyShare;
+    private volatile double usualSeconds = INITIAL_USUAL_SECONDS;
+    private volatile double gainedTokens;
+    private volatile double gateTokens = GATE_START;
+
+    PrefixAffinity(Favour favour) {
+        this.favour = favour;
+    }
+
+    @Override
+    public EndpointView pick(RoutingContext call, Candidates candidates) {
+        int size = candidates.size();
+        if (size == 1 && !call.trace().enabled()) {
+            return candidates.get(0);
+        }
+        long now = call.nowNanos();
+        int tokens = call.promptTokens();
+        double priceOfCapacity = priceOfCapacity(candidates, now);
+        double priceOfDecoding = favour.priceOfDecoding * (favour.gated ? gate() : 1);
+        double outputTokens = call.expectedOutputTokens();
+        double attentionShare = call.attentionShare();
+        double usual = usualSeconds;
+
+        EndpointView best = candidates.get(0);
+        double bestCost = Double.POSITIVE_INFINITY;
+        double bestFirstToken = 0;
+        int equals = 0;
+        int mostCached = 0;
+        long allCached = 0;
+        for (int i = 0; i < size; i++) {
+            EndpointView candidate = candidates.get(i);
+            int cached = call.cachedTokens(candidate);
+            mostCached = Math.max(mostCached, cached);
+            allCached += cached;
+            double uncached = Math.max(1, tokens - cached);
+            double perToken = candidate.secondsPerPromptToken();
+            double own = perToken * uncached * (1 + attentionShare * (cached + uncached / 2));
+            double wait = candidate.pendingPrefillSeconds(now) + memoryWait(candidate, tokens - cached + outputTokens);
+            double firstToken = wait + own;
+            double late = LATE_PRICE * firstToken * firstToken / (firstToken + LATE_AFTER * usual);
+            double decoding = priceOfDecoding
+                    * (candidate.inFlight() * (own + perToken * outputTokens * tokens * DECODING_COST)
+                            + perToken * outputTokens * candidate.contextTokens() * DECODING_COST);
+            double cost = wait + priceOfCapacity * own + late + decoding;
+            if (call.trace().enabled()) {
+                explain(call.trace(), candidate, cached, wait, priceOfCapacity * own, late, decoding, cost);
+            }
+            if (cost < bestCost - EQUAL) {
+                best = candidate;
+                bestCost = cost;
+                bestFirstToken = firstToken;
+                equals = 1;
+            } else if (cost <= bestCost + EQUAL && call.random().nextInt(++equals) == 0) {
+                best = candidate;
+                bestFirstToken = firstToken;
+            }
+        }
+        if (tokens > 0) {
+            learnGate(tokens, mostCached - (double) allCached / size);
+            usualSeconds = usual + USUAL_SHARE * (bestFirstToken - usual);
+        }
+        return best;
+    }
+
+    /** {@return what a second of computing costs: the more, the more endpoints have lately been busy with prompts} */
+    private double priceOfCapacity(Candidates candidates, long now) {
+        int busy = 0;
+        for (int i = 0; i < candidates.size(); i++) {
+            if (candidates.get(i).pendingPrefillSeconds(now) > 0) {
+                busy++;
+            }
+        }
+        double share = busyShare;
+        double seconds = started ? Math.max(0, now - lastNanos) / NANOS_PER_SECOND : 0;
+        share += (1 - Math.exp(-seconds / BUSY_SECONDS)) * ((double) busy / candidates.size() - share);
+        busyShare = share;
+        lastNanos = now;
+        started = true;
+        return Math.min(LARGEST_PRICE_OF_CAPACITY, LEAST_PRICE_OF_CAPACITY / Math.max(1e-3, 1 - share));
+    }
+
+    private double gate() {
+        double gain = gainedTokens / gateTokens;
+        return (gain + GATE_FLOOR * GATE_HALF) / (gain + GATE_HALF);
+    }
+
+    private void learnGate(int tokens, double gain) {
+        gainedTokens = gainedTokens * GATE_MEMORY + Math.min(tokens, gain);
+        gateTokens = gateTokens * GATE_MEMORY + tokens;
+    }
+
+    /** {@return how long it takes until the tokens fit into KV memory, in seconds; 0 when its size is not known} */
+    private static double memoryWait(EndpointView candidate, double tokens) {
+        double capacity = candidate.kvCapacityTokens().orElse(0);
+        if (capacity == 0) {
+            return 0;
+        }
+        double softness = MEMORY_SOFTNESS * capacity;
+        double excess = (candidate.kvTokensInUse() + tokens - capacity) / softness;
+        double missing = softness * (excess > LINEAR ? excess : Math.log1p(Math.exp(excess)));
+        double freed = candidate.freedTokensPerSecond();
+        return missing / Math.max(LEAST_FREED, freed > 0 ? freed : UNKNOWN_FREED);
+    }
+
+    private static void explain(
+            DecisionTrace trace,
+            EndpointView candidate,
+            int cached,
+            double wait,
+            double computing,
+            double late,
+            double decoding,
+            double cost) {
+        trace.term(candidate, "cached tokens (more is better)", cached);
+        trace.term(candidate, "wait in s", wait);
+        trace.term(candidate, "computing at its price in s", computing);
+        trace.term(candidate, "late first token in s", late);
+        trace.term(candidate, "delay of others in s", decoding);
+        trace.term(candidate, "cost in s", cost);
+    }
+
+    @Override
+    public String toString() {
+        return favour.description;
+    }
+}
