@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm;
 
+import io.balancedllm.completion.AttemptSummary;
 import io.balancedllm.completion.CompletionChunk;
 import io.balancedllm.completion.Embeddings;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.Usage;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.ResponseInfo;
 import io.balancedllm.event.AttemptListener;
-import io.balancedllm.time.Scheduler;
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,8 +27,10 @@ final class AttemptRun implements GenerationSink {
     final int number;
     final Lease lease;
     final Router.InUse policy;
+    final @Nullable String model;
     final @Nullable AttemptListener listener;
     final long dispatchedNanos;
+    final AttemptTimers timers;
 
     @Nullable
     Generation generation;
@@ -40,27 +44,28 @@ final class AttemptRun implements GenerationSink {
     /** The one field that is read elsewhere than in messages: whether there is still something to start. */
     volatile boolean over;
 
+    /** Whether the endpoint's silence would keep somebody waiting. */
+    private boolean waiting;
+
     long firstTokenNanos;
     long lastTokenNanos;
-    long lastActivityNanos;
     int outputChunks;
-    Scheduler.@Nullable Timer firstTokenTimer;
-    Scheduler.@Nullable Timer idleTimer;
-    Scheduler.@Nullable Timer stallTimer;
 
     AttemptRun(
             Call call,
+            EngineRoom room,
             int number,
             Lease lease,
-            Router.InUse policy,
-            @Nullable AttemptListener listener,
-            long dispatchedNanos) {
+            Router.Route route,
+            @Nullable AttemptListener listener) {
         this.call = call;
         this.number = number;
         this.lease = lease;
-        this.policy = policy;
+        this.policy = route.policy();
+        this.model = route.model();
         this.listener = listener;
-        this.dispatchedNanos = dispatchedNanos;
+        this.dispatchedNanos = room.nanos();
+        this.timers = new AttemptTimers(room, this);
     }
 
     PoolMember member() {
@@ -82,13 +87,31 @@ final class AttemptRun implements GenerationSink {
         return hasFirstToken() && tokens > 1 ? (lastTokenNanos - firstTokenNanos) / (tokens - 1) : -1;
     }
 
-    void cancelTimers() {
-        cancel(firstTokenTimer);
-        cancel(idleTimer);
-        cancel(stallTimer);
-        firstTokenTimer = null;
-        idleTimer = null;
-        stallTimer = null;
+    // What the endpoint's judge is told, where there is one.
+
+    void begins(long nowNanos) {
+        MemberHealth judge = member().health();
+        if (judge != null) {
+            waiting = true;
+            judge.begins(lease, nowNanos);
+        }
+    }
+
+    void waitsNoMore() {
+        MemberHealth judge = member().health();
+        if (judge != null && waiting) {
+            waiting = false;
+            judge.waitsNoMore();
+        }
+    }
+
+    /** To be called once, before the lease is released. */
+    void ends(AttemptSummary.Outcome outcome, @Nullable LlmException failure, long nowNanos) {
+        waitsNoMore();
+        MemberHealth judge = member().health();
+        if (judge != null) {
+            judge.ended(lease, outcome, failure, nowNanos);
+        }
     }
 
     /** Backends do not throw; one that does must not keep the attempt from being closed. */
@@ -104,29 +127,48 @@ final class AttemptRun implements GenerationSink {
         }
     }
 
-    static void cancel(Scheduler.@Nullable Timer timer) {
-        if (timer != null) {
-            timer.cancel();
-        }
+    // ---- from its timers: messages ----
+
+    void post(Runnable message) {
+        call.post(() -> {
+            if (!over) {
+                message.run();
+            }
+        });
     }
+
+    void fail(LlmException cause) {
+        call.end(this, cause);
+    }
+
+    void readerStalled(Duration limit) {
+        call.fail(new LlmException(LlmException.Reason.READER_STALLED, "the stream was not read for " + limit));
+    }
+
+    // ---- from its backend: any thread ----
 
     @Override
     public void accepted(ResponseInfo info) {
-        call.post(() -> call.accepted(this, info));
+        call.post(() -> call.reception().accepted(this, info));
     }
 
     @Override
     public void alive() {
-        call.post(() -> call.alive(this));
+        call.post(() -> call.reception().alive(this));
+    }
+
+    @Override
+    public void report(EngineReport report) {
+        member().report(report);
     }
 
     @Override
     public void chunk(CompletionChunk chunk) {
-        call.post(() -> call.chunk(this, chunk));
+        call.post(() -> call.reception().chunk(this, chunk));
     }
 
     void embeddings(Embeddings embeddings) {
-        call.post(() -> call.embeddings(this, embeddings));
+        call.post(() -> call.reception().embeddings(this, embeddings));
     }
 
     @Override

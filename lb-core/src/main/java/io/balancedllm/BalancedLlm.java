@@ -12,7 +12,12 @@ import io.balancedllm.completion.LlmException;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.LlmBackend;
 import io.balancedllm.event.LlmListener;
+import io.balancedllm.health.HealthCheck;
 import io.balancedllm.metrics.LlmStatistics;
+import io.balancedllm.prefix.PromptEncoder;
+import io.balancedllm.resilience.AdmissionControl;
+import io.balancedllm.resilience.HedgingPolicy;
+import io.balancedllm.resilience.RetryPolicy;
 import io.balancedllm.routing.RoutingPolicies;
 import io.balancedllm.routing.RoutingPolicy;
 import io.balancedllm.time.RandomSource;
@@ -22,6 +27,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
@@ -47,10 +53,6 @@ import org.jspecify.annotations.Nullable;
  * full waits in one line, first come first served, without holding a thread.
  */
 public final class BalancedLlm implements AutoCloseable {
-    /** Attempts of one call, the first included. */
-    public static final int MAX_ATTEMPTS = 3;
-    /** Calls that may wait for room when nothing else is said; one more is refused. */
-    public static final int DEFAULT_MAX_WAITING = 1_024;
     /** Time from dispatch to first token when nothing else is said. */
     public static final Duration DEFAULT_FIRST_TOKEN_TIMEOUT = Duration.ofMinutes(2);
     /** Silence in a stream that has begun, when nothing else is said. */
@@ -106,16 +108,35 @@ public final class BalancedLlm implements AutoCloseable {
      */
     public CompletableFuture<Completion> completeAsync(CompletionRequest request) {
         CollectingOutput output = new CollectingOutput(request.operation(), room::callback);
-        Call call = begin(new Work.OfCompletion(request), output, false);
+        return startAsync(new Call(room, new Work.OfCompletion(request), options, output, false), output);
+    }
+
+    private static CompletableFuture<Completion> startAsync(Call call, CollectingOutput output) {
+        call.start();
         CompletableFuture<Completion> future = output.future();
         CompletableFuture<Completion> unused =
                 future.whenComplete((answer, failure) -> call.cancel("the future was ended from outside"));
         return future;
     }
 
-    /** Completes many requests without waiting, each on its own: one failure fails one. In the order of the requests. */
+    /**
+     * Completes many requests without waiting, each on its own: one failure fails one. A routing policy that is a
+     * {@link io.balancedllm.routing.BatchPlacement} places them together. In the order of the requests.
+     */
     public List<CompletableFuture<Completion>> completeAll(Collection<CompletionRequest> requests) {
-        return requests.stream().map(this::completeAsync).toList();
+        List<Call> calls = new ArrayList<>(requests.size());
+        List<CollectingOutput> outputs = new ArrayList<>(requests.size());
+        for (CompletionRequest request : requests) {
+            CollectingOutput output = new CollectingOutput(request.operation(), room::callback);
+            outputs.add(output);
+            calls.add(new Call(room, new Work.OfCompletion(request), options, output, false));
+        }
+        room.router().place(calls, room.nanos());
+        List<CompletableFuture<Completion>> futures = new ArrayList<>(calls.size());
+        for (int i = 0; i < calls.size(); i++) {
+            futures.add(startAsync(calls.get(i), outputs.get(i)));
+        }
+        return List.copyOf(futures);
     }
 
     /**
@@ -214,9 +235,13 @@ public final class BalancedLlm implements AutoCloseable {
     public static final class Builder {
         private final EndpointPool.Builder endpoints = EndpointPool.builder();
         private boolean hasEndpoints;
+        private boolean hasHealthCheck;
         private @Nullable EndpointPool pool;
         private RoutingPolicy policy = RoutingPolicies.leastConnections();
-        private int maxWaiting = DEFAULT_MAX_WAITING;
+        private RetryPolicy retry = RetryPolicy.DEFAULT;
+        private HedgingPolicy hedging = HedgingPolicy.OFF;
+        private AdmissionControl admission = AdmissionControl.DEFAULT;
+        private final List<EndpointPool> fallbacks = new ArrayList<>();
         private Duration firstTokenTimeout = DEFAULT_FIRST_TOKEN_TIMEOUT;
         private Duration idleTimeout = DEFAULT_IDLE_TIMEOUT;
         private Duration readerStallTimeout = DEFAULT_READER_STALL_TIMEOUT;
@@ -227,6 +252,7 @@ public final class BalancedLlm implements AutoCloseable {
         private @Nullable Scheduler scheduler;
         private Ticker ticker = Ticker.system();
         private RandomGenerator random = RandomSource.system();
+        private PromptEncoder promptEncoder = PromptEncoder.bytes();
 
         private Builder() {}
 
@@ -248,18 +274,51 @@ public final class BalancedLlm implements AutoCloseable {
             return this;
         }
 
+        /** Sets how single endpoints are judged; a pool says so itself. Default {@link HealthCheck#defaults()}. */
+        public Builder healthCheck(HealthCheck check) {
+            endpoints.healthCheck(check);
+            hasHealthCheck = true;
+            return this;
+        }
+
         /** Sets the routing policy; default {@link RoutingPolicies#leastConnections()}. */
         public Builder routing(RoutingPolicy policy) {
             this.policy = policy;
             return this;
         }
 
-        /** Sets how many calls may wait for room; 0 refuses at once. Default {@value #DEFAULT_MAX_WAITING}. */
+        /** Sets how often calls try again, and at what price; default {@link RetryPolicy#DEFAULT}. */
+        public Builder retry(RetryPolicy policy) {
+            this.retry = policy;
+            return this;
+        }
+
+        /** Sets when calls without a token start a second attempt beside the first; default {@link HedgingPolicy#OFF}. */
+        public Builder hedging(HedgingPolicy policy) {
+            this.hedging = policy;
+            return this;
+        }
+
+        /** Sets which calls are let in when endpoints are full; default {@link AdmissionControl#DEFAULT}. */
+        public Builder admission(AdmissionControl admission) {
+            this.admission = admission;
+            return this;
+        }
+
+        /** Sets how many calls may wait for room, and leaves the rest of {@link #admission} as it is. */
         public Builder maxWaiting(int calls) {
-            if (calls < 0) {
-                throw new IllegalArgumentException("maxWaiting must be at least 0, got " + calls);
-            }
-            this.maxWaiting = calls;
+            return admission(admission.newBuilder().maxWaiting(calls).build());
+        }
+
+        /**
+         * Adds a pool for calls that the pools before it have nobody for (none that serves the model, takes attempts and
+         * was not tried), or whose prompt is too long for them. Not for calls that find the endpoints before it full:
+         * those wait. Routed by the same policy, with endpoint ids that should differ from those before; models may be
+         * given the names that requests use with {@link Endpoint.Builder#model(String, String)}. The balancer closes the
+         * pool when it is closed.
+         */
+        public Builder fallback(EndpointPool pool) {
+            fallbacks.add(pool);
             return this;
         }
 
@@ -323,6 +382,15 @@ public final class BalancedLlm implements AutoCloseable {
             return this;
         }
 
+        /**
+         * Sets how policies that look at prompts see them: as tokens and blocks. Default {@link PromptEncoder#bytes()},
+         * which needs no tokenizer. It runs only when the policy asks.
+         */
+        public Builder promptEncoder(PromptEncoder encoder) {
+            this.promptEncoder = Objects.requireNonNull(encoder, "encoder");
+            return this;
+        }
+
         private static Duration positive(String name, Duration value) {
             if (value.isNegative() || value.isZero() || value.compareTo(Duration.ofDays(36_500)) > 0) {
                 throw new IllegalArgumentException(name + " must be positive and at most a century, got " + value);
@@ -339,21 +407,25 @@ public final class BalancedLlm implements AutoCloseable {
             EndpointPool chosen = pool;
             if (chosen == null) {
                 chosen = endpoints.build();
-            } else if (hasEndpoints) {
-                throw new IllegalStateException("give either pool(...) or endpoint(...), not both");
+            } else if (hasEndpoints || hasHealthCheck) {
+                throw new IllegalStateException(
+                        "give either pool(...) or endpoint(...) and healthCheck(...), not both");
             }
             EngineRoom room = new EngineRoom(
                     chosen,
                     policy,
-                    maxWaiting,
+                    new EngineRoom.Resilience(retry, hedging, admission, List.copyOf(fallbacks)),
                     new EngineRoom.Settings(firstTokenTimeout, idleTimeout, readerStallTimeout, closeGrace),
                     listeners,
                     new Threads(loop, callbacks, scheduler),
                     ticker,
-                    random);
-            chosen.attach(room);
-            for (LlmListener listener : listeners) {
-                chosen.watch(listener::poolChanged);
+                    random,
+                    promptEncoder);
+            for (EndpointPool each : room.pools()) {
+                each.attach(room);
+                for (LlmListener listener : listeners) {
+                    each.watch(listener::poolChanged);
+                }
             }
             return new BalancedLlm(room, CallOptions.DEFAULT, false);
         }

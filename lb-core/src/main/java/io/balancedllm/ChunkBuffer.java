@@ -82,6 +82,16 @@ final class ChunkBuffer implements Output {
     }
 
     @Override
+    public boolean delivered() {
+        lock.lock();
+        try {
+            return delivered;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
     public String partialText() {
         lock.lock();
         try {

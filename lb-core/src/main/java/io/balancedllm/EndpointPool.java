@@ -1,24 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm;
 
+import io.balancedllm.discovery.EndpointSource;
+import io.balancedllm.discovery.EndpointSpec;
 import io.balancedllm.endpoint.BackendTraits;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.EndpointState;
+import io.balancedllm.endpoint.EngineReport;
+import io.balancedllm.endpoint.HealthState;
+import io.balancedllm.endpoint.LlmBackend;
+import io.balancedllm.event.HealthChange;
 import io.balancedllm.event.PoolEvent;
-import io.balancedllm.time.Scheduler;
+import io.balancedllm.health.HealthCheck;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * The endpoints a {@link BalancedLlm} chooses from. May be changed at any time, under load: calls see one immutable
@@ -28,22 +37,35 @@ import org.slf4j.LoggerFactory;
  * <p>A pool belongs to one balancer, which closes it. It owns the backends of its endpoints unless they say otherwise.
  */
 public final class EndpointPool implements AutoCloseable {
+    /** A good interval for {@link Builder#reportEvery}. */
+    public static final Duration DEFAULT_REPORT_INTERVAL = Duration.ofSeconds(1);
+
     private static final Logger LOG = LoggerFactory.getLogger(EndpointPool.class);
 
     /** A timeout is counted in nanoseconds, of which a {@code long} holds three centuries. */
     private static final Duration LONGEST_DRAIN = Duration.ofDays(36_500);
 
+    /** States that somebody should look after. */
+    private static final Set<HealthState> TROUBLE =
+            EnumSet.of(HealthState.UNHEALTHY, HealthState.EJECTED, HealthState.QUARANTINED);
+
     private final Object lock = new Object();
     private final List<PoolMember> members = new ArrayList<>();
-    private final Map<PoolMember, Drain> drains = new HashMap<>();
-    private final List<Consumer<PoolEvent>> watchers = new CopyOnWriteArrayList<>();
-    private final SerialExecutor events = new SerialExecutor(this::runUserCode);
+    private final Drains drains = new Drains(lock, () -> room(), this::tell);
+    private final PoolWatchers watchers = new PoolWatchers(this::runUserCode);
+    private final PoolHealth health;
     private volatile PoolSnapshot snapshot = PoolSnapshot.EMPTY;
+    private final List<PoolSource> sources = new CopyOnWriteArrayList<>();
+    private final @Nullable Duration reportInterval;
     private volatile @Nullable EngineRoom room;
+    private volatile @Nullable LoadReports reports;
     private long generations;
     private boolean closed;
 
-    private EndpointPool() {}
+    private EndpointPool(HealthCheck check, @Nullable Duration reportInterval) {
+        health = new PoolHealth(check, this, lock, this::publish);
+        this.reportInterval = reportInterval;
+    }
 
     /** {@return a builder of a pool} */
     public static Builder builder() {
@@ -67,6 +89,7 @@ public final class EndpointPool implements AutoCloseable {
             members.add(member);
             publish();
             tell(PoolEvent.Kind.ADDED, member);
+            judge(member);
         }
         capacityChanged();
     }
@@ -92,6 +115,7 @@ public final class EndpointPool implements AutoCloseable {
                 left(old);
             }
             tell(PoolEvent.Kind.ADDED, member);
+            judge(member);
         }
         closeIfIdle(old);
         capacityChanged();
@@ -176,40 +200,14 @@ public final class EndpointPool implements AutoCloseable {
 
     private CompletableFuture<Boolean> startDrain(String id, @Nullable Duration timeout) {
         PoolMember member;
-        Drain drain;
+        CompletableFuture<Boolean> done;
         synchronized (lock) {
             member = require(id);
-            drain = drains.get(member);
-            if (drain == null) {
-                drain = new Drain();
-                drains.put(member, drain);
-                member.state(EndpointState.DRAINING);
-                tell(PoolEvent.Kind.DRAINING, member);
-            }
-            EngineRoom engine = room;
-            if (timeout != null && engine != null) {
-                Drain current = drain;
-                drain.cancelTimer();
-                drain.timer = engine.scheduler().schedule("drain", timeout.toNanos(), () -> timeOut(member, current));
-            }
+            done = drains.start(member, timeout);
         }
-        finishDrainIfIdle(member);
+        drains.finishIfIdle(member);
         capacityChanged();
-        return drain.done.copy();
-    }
-
-    private void timeOut(PoolMember member, Drain drain) {
-        EngineRoom engine = room;
-        synchronized (lock) {
-            if (drains.get(member) != drain) {
-                return;
-            }
-            drain.clean = false;
-            member.evicting(true);
-        }
-        if (engine != null) {
-            engine.evict(member);
-        }
+        return done.copy();
     }
 
     /**
@@ -219,20 +217,38 @@ public final class EndpointPool implements AutoCloseable {
      */
     public void resume(String id) {
         synchronized (lock) {
-            PoolMember member = require(id);
-            Drain drain = drains.remove(member);
-            if (member.state() != EndpointState.DRAINING) {
-                return;
-            }
-            member.evicting(false);
-            member.state(EndpointState.ACTIVE);
-            tell(PoolEvent.Kind.RESUMED, member);
-            if (drain != null) {
-                drain.cancelTimer();
-                complete(drain, false);
-            }
+            drains.resume(require(id));
         }
         capacityChanged();
+    }
+
+    /**
+     * Lets a source say which endpoints there are, from now on: what it names joins, what it no longer names leaves and
+     * ends what it has in flight, another generation or address replaces the old one, and weight and capacity change in
+     * place. Endpoints that were added otherwise, or by another source, stay as they are. Endpoints whose backend cannot
+     * be made are left out, and tried again with the next set.
+     *
+     * @param source started here, closed with this pool
+     * @param backend makes the backend of an endpoint, such as {@code spec -> OpenAiBackend.at(spec.url())}
+     * @throws IllegalStateException when the pool is closed
+     */
+    public void source(EndpointSource source, Function<EndpointSpec, LlmBackend> backend) {
+        PoolSource feed = new PoolSource(this, source, backend);
+        synchronized (lock) {
+            if (closed) {
+                throw new IllegalStateException("the pool is closed");
+            }
+            sources.add(feed);
+        }
+        feed.start();
+    }
+
+    /** Takes what an endpoint says of its load by way of its source. */
+    void report(String id, EngineReport report) {
+        PoolMember member = snapshot.member(id);
+        if (member != null) {
+            member.report(report);
+        }
     }
 
     /** {@return the endpoints as they are now, in the order they were added} */
@@ -254,6 +270,8 @@ public final class EndpointPool implements AutoCloseable {
                 member.id(),
                 member.generation(),
                 member.state(),
+                member.healthState(),
+                member.healthReason(),
                 member.weight(),
                 member.maxConcurrency(),
                 member.inFlight(),
@@ -269,8 +287,7 @@ public final class EndpointPool implements AutoCloseable {
      * @return ends the watch when it is closed
      */
     public Watch watch(Consumer<PoolEvent> watcher) {
-        watchers.add(watcher);
-        return () -> watchers.remove(watcher);
+        return watchers.add(watcher);
     }
 
     /** Takes all endpoints out and closes their backends, which fails what still runs on them. Idempotent. */
@@ -279,6 +296,9 @@ public final class EndpointPool implements AutoCloseable {
         List<PoolMember> leaving;
         synchronized (lock) {
             closed = true;
+        }
+        sources.forEach(PoolSource::close); // holding no lock: a source may be telling of a change
+        synchronized (lock) {
             leaving = List.copyOf(members);
             members.clear();
             publish();
@@ -286,6 +306,14 @@ public final class EndpointPool implements AutoCloseable {
         }
         leaving.forEach(EndpointPool::closeBackend);
         capacityChanged();
+    }
+
+    PoolHealth health() {
+        return health;
+    }
+
+    private @Nullable EngineRoom room() {
+        return room;
     }
 
     PoolSnapshot snapshot() {
@@ -298,8 +326,32 @@ public final class EndpointPool implements AutoCloseable {
                 throw new IllegalStateException("the pool belongs to another BalancedLlm: build one pool for each");
             }
             room = engine;
-            members.forEach(member -> member.recorder(engine.statistics().endpointAdded(member.id())));
+            if (reportInterval != null) {
+                reports = new LoadReports(engine, reportInterval);
+            }
+            members.forEach(member -> enter(engine, member));
+            members.forEach(this::judge);
         }
+    }
+
+    private void enter(EngineRoom engine, PoolMember member) {
+        engine.joined(member);
+        LoadReports asking = reports;
+        if (asking != null) {
+            asking.joined(member);
+        }
+    }
+
+    /** Reads anew what a backend can do, when it is in this pool; runs user code. */
+    void refresh(PoolMember member) {
+        BackendTraits traits = member.endpoint().backend().traits();
+        synchronized (lock) {
+            if (members.contains(member)) {
+                member.traits(traits);
+                publish();
+            }
+        }
+        capacityChanged();
     }
 
     private PoolMember create(Endpoint endpoint, BackendTraits traits) {
@@ -311,13 +363,27 @@ public final class EndpointPool implements AutoCloseable {
         self[0] = member;
         EngineRoom engine = room;
         if (engine != null) {
-            member.recorder(engine.statistics().endpointAdded(member.id()));
+            enter(engine, member);
         }
+        health.join(member);
         return member;
+    }
+
+    private void judge(PoolMember member) {
+        EngineRoom engine = room;
+        MemberHealth judge = member.health();
+        if (engine != null && judge != null) {
+            judge.begin(engine);
+        }
     }
 
     private void left(PoolMember member) {
         member.state(EndpointState.REMOVED);
+        member.load().leave();
+        MemberHealth judge = member.health();
+        if (judge != null) {
+            judge.end();
+        }
         EngineRoom engine = room;
         if (engine != null) {
             engine.statistics().endpointRemoved(member.recorder());
@@ -327,6 +393,17 @@ public final class EndpointPool implements AutoCloseable {
 
     private void publish() {
         snapshot = new PoolSnapshot(members);
+    }
+
+    /** Makes what a member may take visible, and tells of the change of its health if there is one. */
+    private void publish(PoolMember member, @Nullable HealthChange change) {
+        snapshot = snapshot.with(member);
+        if (change != null) {
+            watchers.tell(new PoolEvent(PoolEvent.Kind.HEALTH, member.id(), member.generation(), change));
+            member.recorder().healthChanged(change.to());
+            LOG.atLevel(TROUBLE.contains(change.to()) ? Level.WARN : Level.DEBUG)
+                    .log("endpoint {}: {} after {}: {}", member, change.to(), change.from(), change.reason());
+        }
     }
 
     private PoolMember require(String id) {
@@ -341,7 +418,7 @@ public final class EndpointPool implements AutoCloseable {
     /** Each lease that ends comes by here. */
     private void released(PoolMember member) {
         if (member.state() != EndpointState.ACTIVE) {
-            finishDrainIfIdle(member);
+            drains.finishIfIdle(member);
             closeIfIdle(member);
         }
         capacityChanged();
@@ -354,34 +431,9 @@ public final class EndpointPool implements AutoCloseable {
         }
     }
 
-    private void finishDrainIfIdle(PoolMember member) {
-        Drain drain;
-        synchronized (lock) {
-            if (member.inFlight() != 0) {
-                return;
-            }
-            drain = drains.remove(member);
-            if (drain == null) {
-                return;
-            }
-            tell(PoolEvent.Kind.DRAINED, member);
-            drain.cancelTimer();
-        }
-        complete(drain, drain.clean);
-    }
-
-    private void complete(Drain drain, boolean clean) {
-        EngineRoom engine = room;
-        if (engine == null) {
-            drain.done.complete(clean);
-        } else {
-            engine.callback(() -> drain.done.complete(clean));
-        }
-    }
-
     private void closeIfIdle(@Nullable PoolMember member) {
         if (member != null && member.state() == EndpointState.REMOVED && member.inFlight() == 0) {
-            finishDrainIfIdle(member);
+            drains.finishIfIdle(member);
             EngineRoom engine = room;
             if (engine == null) {
                 closeBackend(member);
@@ -402,16 +454,7 @@ public final class EndpointPool implements AutoCloseable {
     }
 
     private void tell(PoolEvent.Kind kind, PoolMember member) {
-        PoolEvent event = new PoolEvent(kind, member.id(), member.generation());
-        events.execute(() -> {
-            for (Consumer<PoolEvent> watcher : watchers) {
-                try {
-                    watcher.accept(event);
-                } catch (Throwable e) {
-                    LOG.warn("a watcher of the pool failed at {}", event, e);
-                }
-            }
-        });
+        watchers.tell(new PoolEvent(kind, member.id(), member.generation()));
     }
 
     private void runUserCode(Runnable task) {
@@ -420,19 +463,6 @@ public final class EndpointPool implements AutoCloseable {
             task.run();
         } else {
             engine.loop().execute(task);
-        }
-    }
-
-    private static final class Drain {
-        final CompletableFuture<Boolean> done = new CompletableFuture<>();
-        boolean clean = true;
-        Scheduler.@Nullable Timer timer;
-
-        void cancelTimer() {
-            if (timer != null) {
-                timer.cancel();
-                timer = null;
-            }
         }
     }
 
@@ -446,8 +476,21 @@ public final class EndpointPool implements AutoCloseable {
     /** Builds an {@link EndpointPool}. Not thread-safe. */
     public static final class Builder {
         private final Map<String, Endpoint> endpoints = new LinkedHashMap<>();
+        private HealthCheck healthCheck = HealthCheck.defaults();
+        private @Nullable Duration reportInterval;
 
         private Builder() {}
+
+        /**
+         * Asks each engine for its load at this interval (at least 100 ms, at most an hour, varied by a fifth), for
+         * policies that read {@link io.balancedllm.endpoint.EndpointView#engineRequests()}. Not done by default: an
+         * engine takes milliseconds to render its metrics, for each balancer that asks, and the load this balancer
+         * causes is known without asking. {@link EndpointPool#DEFAULT_REPORT_INTERVAL} is a good interval.
+         */
+        public Builder reportEvery(Duration interval) {
+            this.reportInterval = LoadReports.checked(interval);
+            return this;
+        }
 
         /**
          * Adds an endpoint.
@@ -461,9 +504,15 @@ public final class EndpointPool implements AutoCloseable {
             return this;
         }
 
+        /** Sets how the endpoints are judged; default {@link HealthCheck#defaults()}. */
+        public Builder healthCheck(HealthCheck check) {
+            this.healthCheck = check;
+            return this;
+        }
+
         /** {@return the pool; it may be empty and filled later} */
         public EndpointPool build() {
-            EndpointPool pool = new EndpointPool();
+            EndpointPool pool = new EndpointPool(healthCheck, reportInterval);
             endpoints.values().forEach(pool::add);
             return pool;
         }

@@ -2,6 +2,7 @@
 package io.balancedllm;
 
 import io.balancedllm.endpoint.EndpointState;
+import io.balancedllm.endpoint.HealthState;
 import java.util.Map;
 import java.util.Set;
 
@@ -10,7 +11,9 @@ import java.util.Set;
  *
  * @param id its id
  * @param generation which generation of it
- * @param state whether it takes new attempts
+ * @param state whether it is in the pool, and wanted there
+ * @param health what is thought of it, which says whether it takes new attempts
+ * @param healthReason why, in words
  * @param weight its weight
  * @param maxConcurrency how many attempts it takes at a time
  * @param inFlight attempts running there
@@ -21,6 +24,8 @@ public record EndpointStatus(
         String id,
         long generation,
         EndpointState state,
+        HealthState health,
+        String healthReason,
         double weight,
         int maxConcurrency,
         int inFlight,

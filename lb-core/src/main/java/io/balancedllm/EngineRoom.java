@@ -4,6 +4,10 @@ package io.balancedllm;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.event.LlmListener;
 import io.balancedllm.metrics.StatisticsRecorder;
+import io.balancedllm.prefix.PromptEncoder;
+import io.balancedllm.resilience.AdmissionControl;
+import io.balancedllm.resilience.HedgingPolicy;
+import io.balancedllm.resilience.RetryPolicy;
 import io.balancedllm.routing.RoutingPolicy;
 import io.balancedllm.time.Scheduler;
 import io.balancedllm.time.Ticker;
@@ -17,6 +21,8 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,18 +37,36 @@ final class EngineRoom {
     record Settings(
             Duration firstTokenTimeout, Duration idleTimeout, Duration readerStallTimeout, Duration closeGrace) {}
 
-    private final EndpointPool pool;
+    private final PoolLoad load;
+
+    /**
+     * What calls do about endpoints that fail, are slow or full.
+     *
+     * @param fallbacks pools for calls that the one before has nobody for
+     */
+    record Resilience(
+            RetryPolicy retry, HedgingPolicy hedging, AdmissionControl admission, List<EndpointPool> fallbacks) {
+        static final Resilience DEFAULT =
+                new Resilience(RetryPolicy.DEFAULT, HedgingPolicy.OFF, AdmissionControl.DEFAULT, List.of());
+    }
+
+    private final List<EndpointPool> pools;
     private final Router router;
     private final WaitingLine line;
     private final Settings settings;
+    private final Resilience resilience;
+    private final RetryBudget budget;
+    private final @Nullable RecentTimes timesToFirstToken;
     private final List<LlmListener> listeners;
     private final Threads threads;
     private final Ticker ticker;
+    private final RandomGenerator random;
     private final StatisticsRecorder statistics;
     private final Set<Call> alive = ConcurrentHashMap.newKeySet();
     private final AtomicLong calls = new AtomicLong();
     private final String callIdPrefix;
     private final SerialExecutor pumps;
+    private volatile Scheduler.@Nullable Timer wakeTimer;
     private final AtomicBoolean pumpQueued = new AtomicBoolean();
     private final AtomicBoolean closing = new AtomicBoolean();
     private final CountDownLatch empty = new CountDownLatch(1);
@@ -51,26 +75,44 @@ final class EngineRoom {
     EngineRoom(
             EndpointPool pool,
             RoutingPolicy policy,
-            int maxWaiting,
+            Resilience resilience,
             Settings settings,
             List<LlmListener> listeners,
             Threads threads,
             Ticker ticker,
-            RandomGenerator random) {
-        this.pool = pool;
-        this.router = new Router(pool, random, policy);
-        this.line = new WaitingLine(maxWaiting);
+            RandomGenerator random,
+            PromptEncoder encoder) {
+        this.pools =
+                Stream.concat(Stream.of(pool), resilience.fallbacks().stream()).toList();
+        this.load = new PoolLoad(encoder);
+        this.router = new Router(pools, load, random, policy);
+        this.line = new WaitingLine(resilience.admission().maxWaiting(), ticker);
+        this.resilience = resilience;
+        this.budget = new RetryBudget(resilience.retry(), resilience.admission().maxWaiting(), ticker.nanos());
+        this.timesToFirstToken = resilience.hedging().quantile().isPresent()
+                ? new RecentTimes(resilience.hedging().quantile().getAsDouble(), HedgingPolicy.LEAST_SAMPLES)
+                : null;
         this.settings = settings;
         this.listeners = List.copyOf(listeners);
         this.threads = threads;
         this.pumps = new SerialExecutor(threads.loop());
         this.ticker = ticker;
+        this.random = random;
         this.statistics = new StatisticsRecorder(ticker);
         this.callIdPrefix = Integer.toHexString(random.nextInt()) + "-";
     }
 
+    /** {@return the pool that is asked first} */
     EndpointPool pool() {
-        return pool;
+        return pools.get(0);
+    }
+
+    List<EndpointPool> pools() {
+        return pools;
+    }
+
+    PoolLoad load() {
+        return load;
     }
 
     Router router() {
@@ -83,6 +125,43 @@ final class EngineRoom {
 
     Settings settings() {
         return settings;
+    }
+
+    Resilience resilience() {
+        return resilience;
+    }
+
+    RetryBudget budget() {
+        return budget;
+    }
+
+    RandomGenerator random() {
+        return random;
+    }
+
+    /** {@return after how many nanoseconds without a token a call is hedged; -1 for never} */
+    long hedgeDelayNanos() {
+        return timesToFirstToken == null
+                ? resilience.hedging().delay().map(Duration::toNanos).orElse(-1L)
+                : timesToFirstToken.value();
+    }
+
+    /** An attempt had its first token after this time, or was given up without one. */
+    void timeToFirstToken(long nanos) {
+        if (timesToFirstToken != null) {
+            timesToFirstToken.add(nanos);
+        }
+    }
+
+    /** A member has joined one of the pools. */
+    void joined(PoolMember member) {
+        member.recorder(statistics.endpointAdded(member.id()));
+        member.ticker(ticker);
+        member.join(load, ticker.nanos());
+        resilience
+                .admission()
+                .targetTimeToFirstToken()
+                .ifPresent(target -> member.adaptiveLimit(new AdaptiveLimit(target)));
     }
 
     List<LlmListener> listeners() {
@@ -99,6 +178,10 @@ final class EngineRoom {
 
     Scheduler scheduler() {
         return threads.scheduler();
+    }
+
+    Ticker ticker() {
+        return ticker;
     }
 
     long nanos() {
@@ -140,6 +223,27 @@ final class EngineRoom {
         alive.forEach(call -> call.evict(member));
     }
 
+    /** An endpoint is silent and answers no probe: its attempts that have delivered nothing may be hedged. */
+    void suspected(PoolMember member) {
+        alive.forEach(call -> call.suspected(member));
+    }
+
+    /** An endpoint was asked for a model it does not have: it is believed for a while, and asked what it has. */
+    void modelMissing(PoolMember member, String model) {
+        member.misses(model, nanos());
+        loop().execute(() -> pools.forEach(pool -> pool.refresh(member)));
+    }
+
+    /** {@return who judges the pool of this member; the first pool's, when it has left} */
+    PoolHealth healthOf(PoolMember member) {
+        for (EndpointPool pool : pools) {
+            if (member.equals(pool.snapshot().member(member.id()))) {
+                return pool.health();
+            }
+        }
+        return pool().health();
+    }
+
     /** Room may have come free: lets the line move, on the loop. */
     void capacityChanged() {
         if (!line.isEmpty() && pumpQueued.compareAndSet(false, true)) {
@@ -160,18 +264,48 @@ final class EngineRoom {
 
     private void pump() {
         pumpQueued.set(false); // what changes from here on gets a pass of its own
+        Long soonest = null;
         for (Call call : line.calls()) {
             Router.Route route = router.route(call, nanos());
             if (route.lease() == null && route.failure() == null) {
-                if (!pool.snapshot().anyRoom()) {
+                Long retryAt = route.retryAtNanos();
+                if (retryAt != null && (soonest == null || retryAt - soonest < 0)) {
+                    soonest = retryAt;
+                }
+                if (!anyRoom()) {
                     break;
                 }
-            } else if (line.remove(call)) {
+            } else if (line.start(call)) {
                 call.post(() -> call.admitted(route));
             } else if (route.lease() != null) {
                 route.lease().release(); // cancelled meanwhile
             }
         }
+        wakeAt(soonest);
+    }
+
+    /** A call has left the line without having started. */
+    void leftLine() {
+        if (line.isEmpty() && wakeTimer != null) {
+            pumps.execute(this::pump); // finds nobody to wake
+        }
+    }
+
+    private boolean anyRoom() {
+        for (EndpointPool pool : pools) {
+            if (pool.snapshot().anyRoom()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Endpoints that come back by the clock tell nobody: the line looks again when the first does. Pumps only. */
+    private void wakeAt(@Nullable Long nanos) {
+        AttemptTimers.cancel(wakeTimer);
+        wakeTimer = nanos == null
+                ? null
+                : scheduler().schedule("cooling", Math.max(1, nanos - nanos()), this::capacityChanged);
     }
 
     /**
@@ -186,7 +320,7 @@ final class EngineRoom {
         }
         try {
             awaitCalls();
-            pool.close();
+            pools.forEach(EndpointPool::close);
         } finally {
             threads.close();
             closed.countDown();

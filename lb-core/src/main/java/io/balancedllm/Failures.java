@@ -4,6 +4,7 @@ package io.balancedllm;
 import io.balancedllm.completion.AttemptSummary;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
+import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -23,22 +24,39 @@ final class Failures {
         return new LlmException(Reason.CLOSED, "the BalancedLlm is closed");
     }
 
+    /** {@return a refusal that says when to come back} */
+    static LlmException rejected(String message, long waitNanos) {
+        return LlmException.builder(Reason.REJECTED, message)
+                .retryAfter(Duration.ofNanos(Math.max(0, waitNanos)))
+                .build();
+    }
+
+    static LlmException nobodyBefore(long waitNanos) {
+        Duration wait = Duration.ofNanos(Math.max(0, waitNanos));
+        return LlmException.builder(
+                        Reason.NO_ENDPOINT,
+                        "no endpoint takes the call now; the first may in " + wait.toMillis()
+                                + " ms, which is later than the call waits")
+                .retryAfter(wait)
+                .build();
+    }
+
     /** {@return the failure of an attempt as the failure of its call} */
-    static LlmException ofCall(LlmException failure, List<AttemptSummary> attempts, String partialText) {
+    static LlmException ofCall(
+            LlmException failure, List<AttemptSummary> attempts, int maxAttempts, String partialText) {
         return failure.newBuilder()
-                .message(failure.message() + where(attempts) + advice(failure))
+                .message(failure.message() + where(attempts, maxAttempts) + advice(failure))
                 .attempts(attempts)
                 .partialText(partialText)
                 .build();
     }
 
-    private static String where(List<AttemptSummary> attempts) {
+    private static String where(List<AttemptSummary> attempts, int maxAttempts) {
         if (attempts.isEmpty()) {
             return "";
         }
         AttemptSummary last = attempts.get(attempts.size() - 1);
-        String where = " [endpoint " + last.endpoint() + ", attempt " + last.number() + " of at most "
-                + BalancedLlm.MAX_ATTEMPTS;
+        String where = " [endpoint " + last.endpoint() + ", attempt " + last.number() + " of at most " + maxAttempts;
         if (attempts.size() > 1) {
             where += "; before: "
                     + attempts.subList(0, attempts.size() - 1).stream()

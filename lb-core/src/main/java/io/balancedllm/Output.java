@@ -25,6 +25,11 @@ interface Output {
     /** Forgets everything taken so far; false when the caller has been handed some of it, and nothing is forgotten. */
     boolean discard();
 
+    /** {@return whether the caller has been handed some of it} */
+    default boolean delivered() {
+        return false;
+    }
+
     /** {@return text of the first choice taken so far} */
     String partialText();
 

@@ -6,6 +6,9 @@ import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.completion.DecisionRecord;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.prefix.PrefixHolder;
+import io.balancedllm.prefix.PrefixIndex;
+import io.balancedllm.prefix.PromptBlocks;
 import io.balancedllm.routing.Candidates;
 import io.balancedllm.routing.DecisionTrace;
 import io.balancedllm.routing.RoutingContext;
@@ -20,33 +23,90 @@ import org.jspecify.annotations.Nullable;
 
 /** One pick of one call: what the policy is told, and what it noted. Used by one thread. */
 final class PickContext implements RoutingContext {
-    private final Work work;
+    private static final int[] UNKNOWN = {};
+
+    private final Call call;
     private final @Nullable String model;
-    private final CallOptions options;
     private final int attempt;
     private final long nowNanos;
+    private final PoolLoad load;
+    /** Blocks held by each endpoint of the index; found by one walk for all, when somebody asks. */
+    private int @Nullable [] cachedBlocks;
+
     private final RandomGenerator random;
     private final DecisionTrace trace;
 
-    PickContext(
-            Work work,
-            @Nullable String model,
-            CallOptions options,
-            int attempt,
-            long nowNanos,
-            RandomGenerator random) {
-        this.work = work;
+    PickContext(Call call, @Nullable String model, long nowNanos, RandomGenerator random) {
+        this.call = call;
         this.model = model;
-        this.options = options;
-        this.attempt = attempt;
+        this.attempt = call.attemptsMade() + 1;
         this.nowNanos = nowNanos;
         this.random = random;
-        this.trace = options.explain() ? new Notes() : DecisionTrace.OFF;
+        this.load = call.prompt().pool();
+        this.trace = call.options().explain() ? new Notes() : DecisionTrace.OFF;
+    }
+
+    @Override
+    public String callId() {
+        return call.id();
+    }
+
+    @Override
+    public PromptBlocks blocks() {
+        load.keep(PoolLoad.Kept.PREFIXES);
+        return call.prompt().blocks();
+    }
+
+    @Override
+    public int promptTokens() {
+        load.keep(PoolLoad.Kept.PROMPT_TOKENS);
+        return load.promptTokens(call.prompt().blocks());
+    }
+
+    @Override
+    public int cachedTokens(EndpointView endpoint) {
+        PromptBlocks blocks = blocks();
+        int[] found = cachedBlocks;
+        if (found == null) {
+            found = match(blocks);
+            cachedBlocks = found;
+        }
+        PrefixHolder holder =
+                endpoint instanceof PoolMember member ? member.load().holder() : null;
+        return holder == null || holder.slot() >= found.length ? 0 : load.cachedTokens(blocks, found[holder.slot()]);
+    }
+
+    private int[] match(PromptBlocks blocks) {
+        PrefixIndex index = load.index();
+        if (index == null) {
+            return UNKNOWN;
+        }
+        int[] found = new int[index.slots()];
+        index.match(blocks, found);
+        return found;
+    }
+
+    @Override
+    public double prefillSeconds(EndpointView endpoint) {
+        return endpoint.secondsPerPromptToken()
+                * PromptWork.work(promptTokens(), cachedTokens(endpoint), attentionShare());
+    }
+
+    @Override
+    public double attentionShare() {
+        load.keep(PoolLoad.Kept.PROMPT_TOKENS);
+        return load.speed().attentionShare();
+    }
+
+    @Override
+    public double expectedOutputTokens() {
+        load.keep(PoolLoad.Kept.PROMPT_TOKENS);
+        return load.expectedOutputTokens();
     }
 
     @Override
     public Operation operation() {
-        return work.operation();
+        return call.operation();
     }
 
     @Override
@@ -56,12 +116,12 @@ final class PickContext implements RoutingContext {
 
     @Override
     public Optional<CompletionRequest> request() {
-        return work.completionRequest();
+        return call.work().completionRequest();
     }
 
     @Override
     public CallOptions options() {
-        return options;
+        return call.options();
     }
 
     @Override

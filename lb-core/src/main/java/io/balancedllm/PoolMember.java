@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm;
 
+import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.BackendTraits;
 import io.balancedllm.endpoint.Endpoint;
@@ -8,14 +9,20 @@ import io.balancedllm.endpoint.EndpointLocal;
 import io.balancedllm.endpoint.EndpointState;
 import io.balancedllm.endpoint.EndpointView;
 import io.balancedllm.endpoint.EngineReport;
+import io.balancedllm.endpoint.HealthState;
 import io.balancedllm.metrics.EndpointRecorder;
+import io.balancedllm.prefix.PromptEncoder;
+import io.balancedllm.time.Ticker;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,24 +30,46 @@ import org.jspecify.annotations.Nullable;
  * is written by leases only, so it can neither leak through a renamed or replaced endpoint nor go negative.
  */
 final class PoolMember implements EndpointView {
+    /** How long what an engine said of its load is believed, unless it is asked more rarely than that. */
+    static final Duration REPORT_LIFETIME = Duration.ofSeconds(5);
+
+    /** How long a backend that said it does not have a model is believed. */
+    private static final long MISSING_NANOS = Duration.ofSeconds(30).toNanos();
+    /** Missing models that are remembered: requests name what they like. */
+    private static final int MAX_MISSING = 16;
+
     private final Endpoint endpoint;
     private final long generation;
-    private final Map<String, String> models;
-    private final Set<Operation> operations;
+    private final OptionalLong kvCapacityTokens;
     private final Runnable onRelease;
     private final AtomicInteger inFlight = new AtomicInteger();
+    private volatile Map<String, String> models;
+    private volatile Set<Operation> operations;
+    /** Models the backend has said it does not have, and until when it is believed. Replaced as a whole. */
+    private volatile Map<String, Long> missing = Map.of();
+
+    private volatile @Nullable AdaptiveLimit adaptiveLimit;
     private volatile double weight;
     private volatile int maxConcurrency;
     private volatile EndpointState state = EndpointState.ACTIVE;
     /** Whether a drain has run out of time, so that an attempt that is only just starting here has to end, too. */
     private volatile boolean evicting;
 
+    /** What its health lets it take; written with the pool's snapshot, under the pool's lock. */
+    private volatile Eligibility eligibility = Eligibility.OPEN;
+    /** The one attempt that an endpoint on trial may have. */
+    private final AtomicReference<@Nullable Lease> trial = new AtomicReference<>();
+
+    private volatile @Nullable MemberHealth health;
+
     private final AtomicBoolean backendClosed = new AtomicBoolean();
     /** Keys and values in turn; replaced as a whole, so reads need no lock. */
     private volatile Object[] locals = {};
 
     private volatile @Nullable EndpointRecorder recorder;
-    private volatile Optional<EngineReport> report = Optional.empty();
+    private volatile EndpointLoad load;
+    private volatile @Nullable Ticker ticker;
+    private volatile @Nullable TakenReport report;
 
     PoolMember(Endpoint endpoint, BackendTraits traits, long generation, Runnable onRelease) {
         this.endpoint = endpoint;
@@ -48,8 +77,14 @@ final class PoolMember implements EndpointView {
         this.onRelease = onRelease;
         this.weight = endpoint.weight();
         this.maxConcurrency = endpoint.maxConcurrency();
-        this.models = endpoint.models().isEmpty() ? identity(traits) : endpoint.models();
+        this.models = models(endpoint, traits);
         this.operations = traits.operations();
+        this.kvCapacityTokens = traits.kvCapacityTokens();
+        this.load = new EndpointLoad(endpoint.id(), new PoolLoad(PromptEncoder.bytes()), kvCapacityTokens, 0);
+    }
+
+    private static Map<String, String> models(Endpoint endpoint, BackendTraits traits) {
+        return endpoint.models().isEmpty() ? identity(traits) : endpoint.models();
     }
 
     private static Map<String, String> identity(BackendTraits traits) {
@@ -69,6 +104,57 @@ final class PoolMember implements EndpointView {
     /** {@return the models by the names requests use; empty when any may be there} */
     Map<String, String> models() {
         return models;
+    }
+
+    /** What the backend can do may have changed. */
+    void traits(BackendTraits traits) {
+        models = models(endpoint, traits);
+        operations = traits.operations();
+    }
+
+    /** The backend does not have a model it was asked for; believed for {@link #MISSING_NANOS}. */
+    synchronized void misses(String model, long nowNanos) {
+        Map<String, Long> more = new LinkedHashMap<>();
+        missing.forEach((name, until) -> {
+            if (until - nowNanos > 0 && !name.equals(model)) {
+                more.put(name, until);
+            }
+        });
+        if (more.size() >= MAX_MISSING) {
+            more.remove(more.keySet().iterator().next());
+        }
+        more.put(model, nowNanos + MISSING_NANOS);
+        missing = more;
+    }
+
+    /** {@return whether the backend lately said that it does not have this model} */
+    boolean lacks(@Nullable String model, long nowNanos) {
+        Long until = model == null || missing.isEmpty() ? null : missing.get(model);
+        return until != null && until - nowNanos > 0;
+    }
+
+    /** Finds the limit by trying, below {@link #maxConcurrency()}. */
+    void adaptiveLimit(AdaptiveLimit limit) {
+        this.adaptiveLimit = limit;
+    }
+
+    /** An attempt had its first token after this time. {@return whether there is more room now} */
+    boolean firstToken(long nanos) {
+        AdaptiveLimit adaptive = adaptiveLimit;
+        return adaptive != null && adaptive.firstToken(nanos, inFlight.get(), maxConcurrency);
+    }
+
+    /** An attempt failed. */
+    void failed(Reason reason) {
+        AdaptiveLimit adaptive = adaptiveLimit;
+        if (adaptive != null && (reason == Reason.OVERLOADED || reason == Reason.RATE_LIMITED)) {
+            adaptive.overloaded();
+        }
+    }
+
+    private int limit() {
+        AdaptiveLimit adaptive = adaptiveLimit;
+        return adaptive == null ? maxConcurrency : Math.min(maxConcurrency, adaptive.current());
     }
 
     boolean can(Operation operation) {
@@ -96,6 +182,15 @@ final class PoolMember implements EndpointView {
 
     void recorder(EndpointRecorder recorder) {
         this.recorder = recorder;
+    }
+
+    /** Joins the books of a balancer; what is counted before is counted for nobody. */
+    void join(PoolLoad pool, long nowNanos) {
+        load = new EndpointLoad(id(), pool, kvCapacityTokens, nowNanos);
+    }
+
+    EndpointLoad load() {
+        return load;
     }
 
     EndpointState state() {
@@ -127,29 +222,120 @@ final class PoolMember implements EndpointView {
         this.maxConcurrency = maxConcurrency;
     }
 
+    Eligibility eligibility() {
+        return eligibility;
+    }
+
+    void eligibility(Eligibility eligibility) {
+        this.eligibility = eligibility;
+    }
+
+    /** {@return who judges this generation, null where nobody does} */
+    @Nullable
+    MemberHealth health() {
+        return health;
+    }
+
+    void health(MemberHealth health) {
+        this.health = health;
+    }
+
+    HealthState healthState() {
+        MemberHealth judge = health;
+        return judge == null ? HealthState.HEALTHY : judge.state();
+    }
+
+    String healthReason() {
+        MemberHealth judge = health;
+        return judge == null ? "not judged" : judge.reason();
+    }
+
+    /** A byte came from it. */
+    void heard(long nowNanos) {
+        MemberHealth judge = health;
+        if (judge != null) {
+            judge.heard(nowNanos);
+        }
+    }
+
+    /** {@return the share of a full one that its slow start leaves it, above 0 and at most 1} */
+    double share(long nowNanos) {
+        MemberHealth judge = health;
+        return judge == null ? 1 : judge.share(nowNanos);
+    }
+
+    /** {@return when its health may change by itself, {@link Long#MAX_VALUE} for never} */
+    long nextChangeNanos() {
+        MemberHealth judge = health;
+        return judge == null ? Long.MAX_VALUE : judge.nextChangeNanos();
+    }
+
+    /** {@return whether it may take an attempt, as far as its limit goes} */
+    boolean isBelowLimit() {
+        return inFlight.get() < limit();
+    }
+
+    /** {@return whether it may take an attempt, as far as its limit and the gate of a trial go} */
     boolean hasRoom() {
-        return inFlight.get() < maxConcurrency;
+        return isBelowLimit() && (!eligibility.isOneAtATime() || trial.get() == null);
     }
 
     /** {@return a lease on this endpoint, or null when it is full or takes no new attempts} */
     @Nullable
     Lease tryAcquire() {
+        return tryAcquire(false);
+    }
+
+    /**
+     * {@return a lease on this endpoint, or null when it is full or takes no new attempts}
+     *
+     * @param lastResort whether the gate of a trial does not count, because nobody else is there
+     */
+    @Nullable
+    Lease tryAcquire(boolean lastResort) {
+        MemberHealth judge = health;
+        Lease lease = new Lease(this, judge == null ? 0 : judge.epoch());
+        if (!lastResort && eligibility.isOneAtATime() && !trial.compareAndSet(null, lease)) {
+            return null;
+        }
+        if (count()) {
+            return lease;
+        }
+        trial.compareAndSet(lease, null);
+        return null;
+    }
+
+    /** {@return whether it is the one that may try this endpoint} */
+    boolean isTrial(Lease lease) {
+        return lease.equals(trial.get());
+    }
+
+    /** Lets another attempt try this endpoint, if it was this one that did. */
+    void endTrial(Lease lease) {
+        trial.compareAndSet(lease, null);
+    }
+
+    /** {@return whether another attempt could be counted} */
+    private boolean count() {
+        int limit = limit();
         int current;
         do {
             current = inFlight.get();
-            if (current >= maxConcurrency) {
-                return null;
+            if (current >= limit) {
+                return false;
             }
         } while (!inFlight.compareAndSet(current, current + 1));
         if (state != EndpointState.ACTIVE) {
-            release();
-            return null;
+            inFlight.decrementAndGet();
+            onRelease.run();
+            return false;
         }
-        return new Lease(this);
+        return true;
     }
 
     /** Only for {@link Lease}. */
-    void release() {
+    void release(Lease lease) {
+        trial.compareAndSet(lease, null);
         inFlight.decrementAndGet();
         onRelease.run();
     }
@@ -177,7 +363,7 @@ final class PoolMember implements EndpointView {
 
     @Override
     public int maxConcurrency() {
-        return maxConcurrency;
+        return limit();
     }
 
     @Override
@@ -186,12 +372,84 @@ final class PoolMember implements EndpointView {
     }
 
     @Override
-    public Optional<EngineReport> report() {
-        return report;
+    public long pendingPromptTokens() {
+        load.pool().keep(PoolLoad.Kept.PROMPT_TOKENS);
+        return load.pendingPromptTokens();
     }
 
-    void report(EngineReport report) {
-        this.report = Optional.of(report);
+    @Override
+    public double pendingPrefillSeconds(long nowNanos) {
+        load.pool().keep(PoolLoad.Kept.PROMPT_TOKENS);
+        return load.pendingPrefillSeconds(nowNanos);
+    }
+
+    @Override
+    public double contextTokens() {
+        load.pool().keep(PoolLoad.Kept.PROMPT_TOKENS);
+        return load.contextTokens();
+    }
+
+    @Override
+    public double kvTokensInUse() {
+        load.pool().keep(PoolLoad.Kept.PREFIXES);
+        return load.kvTokensInUse(inFlight());
+    }
+
+    @Override
+    public OptionalLong kvCapacityTokens() {
+        return load.kvCapacityTokens();
+    }
+
+    @Override
+    public double freedTokensPerSecond() {
+        load.pool().keep(PoolLoad.Kept.PROMPT_TOKENS);
+        return load.freedTokensPerSecond();
+    }
+
+    @Override
+    public double secondsPerPromptToken() {
+        load.pool().keep(PoolLoad.Kept.PROMPT_TOKENS);
+        return load.secondsPerPromptToken();
+    }
+
+    @Override
+    public Optional<EngineReport> report() {
+        TakenReport taken = report;
+        return taken == null || taken.hasExpired() ? Optional.empty() : taken.found();
+    }
+
+    @Override
+    public int inFlightSinceReport() {
+        TakenReport taken = report;
+        return taken == null || taken.hasExpired() ? 0 : inFlight.get() - taken.inFlight();
+    }
+
+    /** Gives the clock by which reports grow old; without one there are none. */
+    void ticker(Ticker clock) {
+        this.ticker = clock;
+    }
+
+    /** Takes a report that has come by itself: of now. */
+    void report(EngineReport told) {
+        Ticker clock = ticker;
+        if (clock != null) {
+            report(told.at(clock.nanos()), inFlight.get(), REPORT_LIFETIME);
+        }
+    }
+
+    /**
+     * Takes a report that was asked for.
+     *
+     * @param told with the time it was asked for
+     * @param inFlightThen what was in flight then
+     * @param lifetime how long to believe it
+     */
+    void report(EngineReport told, int inFlightThen, Duration lifetime) {
+        Ticker clock = ticker;
+        if (clock != null) {
+            report = TakenReport.after(report, told, inFlightThen, lifetime.toNanos(), clock);
+            load.kvCapacityTokens(told.kvCapacityTokens().isPresent() ? told.kvCapacityTokens() : kvCapacityTokens);
+        }
     }
 
     @Override

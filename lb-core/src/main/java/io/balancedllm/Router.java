@@ -5,10 +5,10 @@ import io.balancedllm.completion.DecisionRecord;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.routing.BatchPlacement;
 import io.balancedllm.routing.Candidates;
 import io.balancedllm.routing.RoutingPolicy;
 import java.util.List;
-import java.util.SortedSet;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -17,12 +17,15 @@ final class Router {
     /** Picks that find their endpoint filled by somebody else before the call joins the waiting line. */
     private static final int MAX_LOST_RACES = 8;
 
-    private final EndpointPool pool;
+    private final List<EndpointPool> pools;
+    private final PoolLoad load;
     private final RandomGenerator random;
     private volatile InUse inUse;
 
-    Router(EndpointPool pool, RandomGenerator random, RoutingPolicy policy) {
-        this.pool = pool;
+    /** A router over these pools: a call goes to the first that has an endpoint for it. */
+    Router(List<EndpointPool> pools, PoolLoad load, RandomGenerator random, RoutingPolicy policy) {
+        this.pools = pools;
+        this.load = load;
         this.random = random;
         this.inUse = InUse.of(policy);
     }
@@ -46,18 +49,38 @@ final class Router {
     }
 
     /**
-     * Where an attempt goes: a lease, or a failure, or neither when the call has to wait for room.
+     * Where an attempt goes: a lease, or a failure, or neither when the call has to wait: for room, or, when there is a
+     * time in {@code retryAtNanos}, for an endpoint that takes attempts at all. The line moves when one does.
      *
      * @param model the model asked for or the only one there is, as requests name it
      * @param policy who picked
      * @param candidates whom from, when the call is to be explained
+     * @param retryAtNanos null while an endpoint takes attempts and only lacks room; else all of them are cooling,
+     *     warming, ejected or unhealthy, and this is the soonest time on the ticker at which one may be asked again
      */
     record Route(
             @Nullable Lease lease,
             @Nullable String model,
             @Nullable LlmException failure,
             InUse policy,
-            List<DecisionRecord.Candidate> candidates) {}
+            List<DecisionRecord.Candidate> candidates,
+            @Nullable Long retryAtNanos) {
+        static Route to(Lease lease, @Nullable String model, InUse policy, List<DecisionRecord.Candidate> candidates) {
+            return new Route(lease, model, null, policy, candidates, null);
+        }
+
+        static Route failed(LlmException failure, InUse policy) {
+            return new Route(null, null, failure, policy, List.of(), null);
+        }
+
+        static Route full(@Nullable String model, InUse policy) {
+            return new Route(null, model, null, policy, List.of(), null);
+        }
+
+        static Route nobodyBefore(long retryAtNanos, @Nullable String model, InUse policy) {
+            return new Route(null, model, null, policy, List.of(), retryAtNanos);
+        }
+    }
 
     InUse inUse() {
         return inUse;
@@ -65,66 +88,137 @@ final class Router {
 
     void switchTo(RoutingPolicy policy) {
         inUse = InUse.of(policy);
-        for (PoolMember member : pool.snapshot().members()) {
-            member.dropLocals();
+        load.policySwitched();
+        for (EndpointPool pool : pools) {
+            for (PoolMember member : pool.snapshot().members()) {
+                member.dropLocals();
+            }
         }
     }
 
     /** Routes the next attempt of a call; runs the policy, so only where user code may run. */
     Route route(Call call, long nowNanos) {
+        return route(call, nowNanos, false);
+    }
+
+    /** Lets a policy that can do so choose the first endpoints of calls that were given together. */
+    void place(List<Call> calls, long nowNanos) {
+        if (inUse.policy() instanceof BatchPlacement policy) {
+            new Batches(pools, random, policy).place(calls, nowNanos);
+        }
+    }
+
+    /** Routes a second attempt beside the one that runs: a lease on an endpoint that has room and is not tried, or none. */
+    Route routeHedge(Call call, long nowNanos) {
+        return route(call, nowNanos, true);
+    }
+
+    private Route route(Call call, long nowNanos, boolean hedge) {
         InUse using = inUse;
         try {
             for (int races = 0; races < MAX_LOST_RACES; races++) {
-                Route route = tryRoute(using, call, nowNanos);
+                Route route = tryRoute(using, call, nowNanos, hedge);
                 if (route != null) {
                     return route;
                 }
             }
-            return new Route(null, null, null, using, List.of());
+            return Route.full(null, using);
         } catch (LlmException e) {
-            return new Route(null, null, e, using, List.of());
+            return Route.failed(e, using);
         }
     }
 
     /** Null when somebody else took the last slot of the endpoint that was picked, or the pool changed meanwhile. */
-    private @Nullable Route tryRoute(InUse using, Call call, long nowNanos) {
-        PoolSnapshot snapshot = pool.snapshot();
-        String model = resolveModel(call.work(), snapshot.models());
-        PoolSnapshot.Wanted wanted = wanted(call, model, snapshot);
-        Candidates candidates = snapshot.candidates(wanted);
-        if (candidates != null) {
-            PickContext context =
-                    new PickContext(call.work(), model, call.options(), call.attemptsMade() + 1, nowNanos, random);
-            PoolMember picked = pick(using, context, candidates);
-            List<DecisionRecord.Candidate> explained = context.explain(candidates, picked);
-            Lease lease = picked.tryAcquire();
-            return lease == null ? null : new Route(lease, model, null, using, explained);
+    private @Nullable Route tryRoute(InUse using, Call call, long nowNanos, boolean hedge) {
+        Chain chain = new Chain(pools, call, nowNanos, random);
+        Chain.Place place = chain.place(hedge);
+        if (place != null) {
+            PoolSnapshot.Choice choice = place.choice();
+            return choice == null
+                    ? Route.full(place.model(), using)
+                    : lease(using, call, place.model(), choice, nowNanos);
         }
-        if (snapshot.anyActive(wanted)) {
-            return new Route(null, model, null, using, List.of());
+        if (hedge) {
+            return Route.full(null, using);
         }
-        if (!snapshot.equals(pool.snapshot())) {
+        Long soonest = chain.soonest();
+        if (soonest != null) {
+            return nobodyBefore(soonest, call, nowNanos, using);
+        }
+        if (chain.isOutdated(pools)) {
             return null; // members have left since it was read, and others may have come in their place
         }
-        throw nobody(call, model, snapshot);
+        throw chain.nobody();
     }
 
-    /** {@return those that may serve the call, as far as their room does not matter} */
-    private static PoolSnapshot.Wanted wanted(Call call, @Nullable String model, PoolSnapshot snapshot) {
-        PoolSnapshot.Wanted serves = member -> member.can(call.operation()) && member.serves(model);
-        if (!call.hasTried()) {
-            return serves;
+    private @Nullable Route lease(
+            InUse using, Call call, @Nullable String model, PoolSnapshot.Choice choice, long nowNanos) {
+        Candidates candidates = choice.members();
+        PickContext context = new PickContext(call, model, nowNanos, random);
+        PoolMember placed = call.prompt().takePlacement();
+        PoolMember picked = placed != null && candidates.contains(placed) ? placed : pick(using, context, candidates);
+        List<DecisionRecord.Candidate> explained = context.explain(candidates, picked);
+        Lease lease = picked.tryAcquire(choice.lastResort());
+        if (lease == null) {
+            return null;
         }
-        PoolSnapshot.Wanted untried = member -> serves.test(member) && !call.tried(member);
-        return snapshot.anyActive(untried) ? untried : member -> serves.test(member) && !call.barred(member);
+        lease.enter(call.prompt(), nowNanos);
+        return Route.to(lease, model, using, explained);
     }
 
-    /** {@return whether all that may serve the call are full} Asks no policy. */
-    boolean isFull(Call call) {
-        PoolSnapshot snapshot = pool.snapshot();
+    /** Where nobody knows when an endpoint comes back, the call waits as long as it has patience. */
+    private static Route nobodyBefore(long soonestNanos, Call call, long nowNanos, InUse using) {
+        long patienceEnd = call.patienceEndNanos();
+        if (soonestNanos - patienceEnd > 0 || nowNanos - patienceEnd >= 0) {
+            return Route.failed(Failures.nobodyBefore(soonestNanos - nowNanos), using);
+        }
+        return Route.nobodyBefore(soonestNanos - nowNanos > 0 ? soonestNanos : patienceEnd, null, using);
+    }
+
+    /** Whether and when a call finds somebody for another attempt; asks no policy. */
+    enum Outlook {
+        /** An endpoint it has not tried. */
+        ELSEWHERE,
+        /** One that it has tried, now or later. */
+        BACK,
+        /** None. */
+        NOBODY
+    }
+
+    Outlook outlook(Call call, long nowNanos) {
+        Chain chain = new Chain(pools, call, nowNanos, random);
         try {
-            PoolSnapshot.Wanted wanted = wanted(call, resolveModel(call.work(), snapshot.models()), snapshot);
-            return snapshot.anyActive(wanted) && snapshot.candidates(wanted) == null;
+            if (chain.place(true) != null) {
+                return Outlook.ELSEWHERE;
+            }
+            return chain.soonestReturn() == null ? Outlook.NOBODY : Outlook.BACK;
+        } catch (LlmException e) {
+            return Outlook.NOBODY; // the endpoints list several models by now
+        }
+    }
+
+    /** {@return nanoseconds until the call may return to an endpoint it has tried; 0 when there is none or it may now} */
+    long nanosToReturn(Call call, long nowNanos) {
+        Long soonest = new Chain(pools, call, nowNanos, random).soonestReturn();
+        return soonest == null ? 0 : Math.max(0, soonest - nowNanos);
+    }
+
+    /** {@return the place in the chain behind the pool of this member} */
+    int poolAfter(PoolMember member) {
+        for (int i = 0; i < pools.size(); i++) {
+            if (member.equals(pools.get(i).snapshot().member(member.id()))) {
+                return i + 1 < pools.size() ? i + 1 : 0;
+            }
+        }
+        return 0;
+    }
+
+    /** {@return whether all that may serve the call are full, or take nothing for their health} Asks no policy. */
+    boolean isFull(Call call, long nowNanos) {
+        try {
+            Chain chain = new Chain(pools, call, nowNanos, random);
+            Chain.Place place = chain.place(false);
+            return place == null ? chain.soonest() != null : place.choice() == null;
         } catch (LlmException e) {
             return false; // what is wrong with it is said when it is routed
         }
@@ -144,36 +238,5 @@ final class Router {
         throw new LlmException(
                 Reason.INTERNAL_ERROR,
                 "the routing policy " + using.description() + " returned " + picked + ", which is not a candidate");
-    }
-
-    /** {@return the model asked for, or the only one there is; null when nobody says which models there are} */
-    private static @Nullable String resolveModel(Work work, SortedSet<String> models) {
-        if (work.model() != null) {
-            return work.model();
-        }
-        if (models.size() > 1) {
-            throw new LlmException(
-                    Reason.INVALID_REQUEST, "the request names no model and the endpoints list several: " + models);
-        }
-        return models.isEmpty() ? null : models.first();
-    }
-
-    private static LlmException nobody(Call call, @Nullable String model, PoolSnapshot snapshot) {
-        PoolMember[] members = snapshot.members();
-        if (members.length == 0) {
-            return new LlmException(Reason.NO_ENDPOINT, "the pool has no endpoint");
-        }
-        if (!snapshot.anyActive(member -> true)) {
-            return new LlmException(Reason.NO_ENDPOINT, "all " + members.length + " endpoints are draining");
-        }
-        if (!snapshot.anyActive(member -> member.serves(model))) {
-            return new LlmException(
-                    Reason.MODEL_NOT_FOUND,
-                    "no active endpoint serves the model \"" + model + "\"; they list " + snapshot.models());
-        }
-        return new LlmException(
-                Reason.UNSUPPORTED,
-                "no active endpoint " + (model == null ? "" : "that serves \"" + model + "\" ") + "can do "
-                        + call.operation());
     }
 }

@@ -10,6 +10,7 @@ import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.LlmBackend;
 import io.balancedllm.endpoint.ProbeResult;
+import io.balancedllm.health.HealthCheck;
 import io.balancedllm.routing.RoutingPolicy;
 import io.balancedllm.time.Scheduler;
 import java.time.Duration;
@@ -25,18 +26,19 @@ final class Rooms {
     private Rooms() {}
 
     static EngineRoom room(RoutingPolicy policy, Endpoint... endpoints) {
-        EndpointPool.Builder pool = EndpointPool.builder();
+        EndpointPool.Builder pool = EndpointPool.builder().healthCheck(HealthCheck.off());
         List.of(endpoints).forEach(pool::add);
         EndpointPool built = pool.build();
         EngineRoom room = new EngineRoom(
                 built,
                 policy,
-                1_000,
+                EngineRoom.Resilience.DEFAULT,
                 new EngineRoom.Settings(LONG, LONG, LONG, LONG),
                 List.of(),
                 new Threads(Runnable::run, Runnable::run, new NoTimers()),
                 () -> 0,
-                new Random(1));
+                new Random(1),
+                io.balancedllm.prefix.PromptEncoder.bytes());
         built.attach(room);
         return room;
     }

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class WaitingLineTest {
     private final EngineRoom room = Rooms.room(Rooms.first());
-    private final WaitingLine line = new WaitingLine(2);
+    private final WaitingLine line = new WaitingLine(2, () -> 0);
     private final Call first = Rooms.call(room);
     private final Call second = Rooms.call(room);
     private final Call third = Rooms.call(room);
@@ -44,7 +44,7 @@ class WaitingLineTest {
 
     @Test
     void aLineWithoutPlacesIsAlwaysEmpty() {
-        WaitingLine none = new WaitingLine(0);
+        WaitingLine none = new WaitingLine(0, () -> 0);
 
         assertThat(none.add(first)).isFalse();
         assertThat(none.isEmpty()).isTrue();

@@ -10,6 +10,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code callStarted (waiting? attemptStarted accepted? firstToken? attempt ended)* waiting? call ended}</pre>
  *
+ * <p>A hedged call has two attempts at a time; what is told of each keeps its order, {@code attemptStarted accepted?
+ * firstToken? ended}, and all of it comes before the call's end.
+ *
  * <p>An attempt's lease is released, its backend cancelled and its end counted before its listener hears of the end.
  */
 public interface LlmListener {

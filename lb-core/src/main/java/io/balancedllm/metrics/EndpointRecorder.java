@@ -3,7 +3,11 @@ package io.balancedllm.metrics;
 
 import io.balancedllm.completion.AttemptSummary;
 import io.balancedllm.completion.LlmException;
+import io.balancedllm.endpoint.HealthState;
 import io.balancedllm.time.Ticker;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
@@ -20,6 +24,7 @@ public final class EndpointRecorder {
     private final AtomicLong completed = new AtomicLong();
     private final AtomicLong failed = new AtomicLong();
     private final AtomicLong cancelled = new AtomicLong();
+    private final Map<HealthState, Long> healthChanges = new ConcurrentHashMap<>();
     private final FailureCounts failures = new FailureCounts();
     private final LatencyRecorder timeToFirstToken;
     private final LatencyRecorder timePerOutputToken;
@@ -70,6 +75,15 @@ public final class EndpointRecorder {
         }
     }
 
+    /**
+     * Counts a change of what is thought of the endpoint.
+     *
+     * @param to what it is now
+     */
+    public void healthChanged(HealthState to) {
+        healthChanges.merge(to, 1L, Long::sum);
+    }
+
     EndpointStatistics snapshot() {
         // Ends before starts: what is counted in between can only make the running ones more.
         long completedSoFar = completed.get();
@@ -83,7 +97,8 @@ public final class EndpointRecorder {
                 cancelledSoFar,
                 failures.snapshot(),
                 timeToFirstToken.snapshot(),
-                timePerOutputToken.snapshot());
+                timePerOutputToken.snapshot(),
+                new TreeMap<>(healthChanges));
     }
 
     @Override

@@ -2,6 +2,8 @@
 package io.balancedllm.metrics;
 
 import io.balancedllm.completion.LlmException;
+import io.balancedllm.endpoint.HealthState;
+import java.util.Collections;
 import java.util.Map;
 
 /** What happened at one endpoint since it joined the pool. Immutable. */
@@ -14,6 +16,7 @@ public final class EndpointStatistics {
     private final Map<LlmException.Reason, Long> failures;
     private final LatencyStatistics timeToFirstToken;
     private final LatencyStatistics timePerOutputToken;
+    private final Map<HealthState, Long> healthChanges;
 
     EndpointStatistics(
             String id,
@@ -23,7 +26,8 @@ public final class EndpointStatistics {
             long cancelled,
             Map<LlmException.Reason, Long> failures,
             LatencyStatistics timeToFirstToken,
-            LatencyStatistics timePerOutputToken) {
+            LatencyStatistics timePerOutputToken,
+            Map<HealthState, Long> healthChanges) {
         this.id = id;
         this.attempts = attempts;
         this.completed = completed;
@@ -32,6 +36,7 @@ public final class EndpointStatistics {
         this.failures = failures;
         this.timeToFirstToken = timeToFirstToken;
         this.timePerOutputToken = timePerOutputToken;
+        this.healthChanges = Collections.unmodifiableMap(healthChanges);
     }
 
     /** {@return the endpoint's id} */
@@ -77,6 +82,11 @@ public final class EndpointStatistics {
     /** {@return from first to last token over the tokens after the first, of all attempts that had two} */
     public LatencyStatistics timePerOutputToken() {
         return timePerOutputToken;
+    }
+
+    /** {@return how often its health changed to each state; states it never changed to are absent} */
+    public Map<HealthState, Long> healthChanges() {
+        return healthChanges;
     }
 
     @Override

@@ -58,8 +58,10 @@ class CoreArchitectureTest {
         "time, ''",
         "endpoint, completion",
         "event, completion endpoint",
-        "routing, completion endpoint",
-        "metrics, completion event time"
+        "prefix, completion",
+        "routing, completion endpoint prefix",
+        "metrics, completion endpoint event time",
+        "health, completion endpoint event"
     })
     void thePackagesEverythingStandsOnKnowOnlyThoseBelow(String name, String below) {
         String[] allowed = Stream.concat(Stream.of(name), Stream.of(below.split(" ")))

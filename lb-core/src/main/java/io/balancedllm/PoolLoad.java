@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm;
+
+import io.balancedllm.completion.CallOptions;
+import io.balancedllm.prefix.PrefixIndex;
+import io.balancedllm.prefix.PromptBlocks;
+import io.balancedllm.prefix.PromptEncoder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the endpoints of a balancer have in common in the eyes of its policy: how prompts become tokens and blocks, how
+ * long answers are, how fast prompts are computed, and who has which prefix.
+ *
+ * <p>Nothing of it is done before a policy asks for it, so policies that look at calls only cost nothing more. Thread-safe;
+ * picks take no lock.
+ */
+final class PoolLoad {
+    /** Tokens of an answer before any has ended. */
+    static final double INITIAL_OUTPUT_TOKENS = 256;
+    /** What one answer counts in the average length of answers. */
+    private static final double OUTPUT_SHARE = 0.01;
+    /** What is left of an older prompt in the correction of token estimates when another has ended. */
+    private static final double CORRECTION_MEMORY = 0.998;
+    /** Tokens for which the estimate counts as right at the start. */
+    private static final double CORRECTION_START = 2_000;
+    /** The largest factor by which an estimate of tokens is corrected, and its inverse the smallest. */
+    private static final double LARGEST_CORRECTION = 16;
+
+    /** What is kept, each with what stands before it. */
+    enum Kept {
+        CALLS,
+        PROMPT_TOKENS,
+        PREFIXES
+    }
+
+    private final PromptEncoder encoder;
+    private final PrefillSpeed speed = new PrefillSpeed();
+    private final Object answers = new Object();
+    private double countedTokens = CORRECTION_START;
+    private double estimatedTokens = CORRECTION_START;
+    private volatile double correction = 1;
+    private volatile double outputTokens = INITIAL_OUTPUT_TOKENS;
+    private volatile Kept kept = Kept.CALLS;
+    private volatile @Nullable PrefixIndex index;
+
+    PoolLoad(PromptEncoder encoder) {
+        this.encoder = encoder;
+    }
+
+    PrefillSpeed speed() {
+        return speed;
+    }
+
+    Kept kept() {
+        return kept;
+    }
+
+    /** A policy asks for this: it is kept from now on. */
+    void keep(Kept asked) {
+        if (kept.compareTo(asked) < 0) {
+            raise(asked);
+        }
+    }
+
+    private synchronized void raise(Kept asked) {
+        if (asked == Kept.PREFIXES && index == null) {
+            index = new PrefixIndex();
+        }
+        if (kept.compareTo(asked) < 0) {
+            kept = asked;
+        }
+    }
+
+    /** Another policy chooses from now on: only what it asks for is kept. */
+    synchronized void policySwitched() {
+        kept = Kept.CALLS;
+    }
+
+    /** {@return the index; null when prefixes are not followed} */
+    @Nullable
+    PrefixIndex index() {
+        return index;
+    }
+
+    /** An attempt goes out that the index does not see: it would only get older from now on. */
+    void dropIndex() {
+        if (index != null) {
+            synchronized (this) {
+                if (kept != Kept.PREFIXES) {
+                    index = null;
+                }
+            }
+        }
+    }
+
+    PromptBlocks encode(Work work, CallOptions options) {
+        return work.completionRequest()
+                .map(request -> encoder.encode(request, options))
+                .orElse(PromptBlocks.NONE);
+    }
+
+    /** {@return real tokens for one token of the encoder's count} */
+    double tokenScale(PromptBlocks blocks) {
+        return blocks.exact() ? 1 : correction;
+    }
+
+    int promptTokens(PromptBlocks blocks) {
+        return blocks.exact() ? blocks.promptTokens() : (int) Math.round(blocks.promptTokens() * correction);
+    }
+
+    /** {@return tokens in this many cached blocks, less than the prompt has} */
+    int cachedTokens(PromptBlocks blocks, int cachedBlocks) {
+        int most = Math.min(cachedBlocks, blocks.matchable());
+        return most == 0 ? 0 : (int) (blocks.tokensIn(most) * tokenScale(blocks));
+    }
+
+    double expectedOutputTokens() {
+        return outputTokens;
+    }
+
+    /** Learns from an answer that ended well. */
+    void answered(PromptBlocks blocks, int promptTokens, int completionTokens) {
+        synchronized (answers) {
+            outputTokens += OUTPUT_SHARE * (completionTokens - outputTokens);
+            if (!blocks.exact() && promptTokens > 0 && blocks.promptTokens() > 0) {
+                countedTokens = countedTokens * CORRECTION_MEMORY + promptTokens;
+                estimatedTokens = estimatedTokens * CORRECTION_MEMORY + blocks.promptTokens();
+                correction =
+                        Math.max(1 / LARGEST_CORRECTION, Math.min(LARGEST_CORRECTION, countedTokens / estimatedTokens));
+            }
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "PoolLoad{" + kept + ", " + speed + ", answers of " + outputTokens + " tokens}";
+    }
+}
