@@ -5,9 +5,12 @@ import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.prefix.PromptBlocks;
+import io.balancedllm.prefix.PromptEncoder;
 import io.balancedllm.routing.DecisionTrace;
 import io.balancedllm.routing.RoutingContext;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -25,10 +28,18 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public final class FakeRoutingContext implements RoutingContext {
+    /** Tokens that answers are expected to have when nothing else is said. */
+    public static final double DEFAULT_OUTPUT_TOKENS = 256;
+
     private final Map<String, Map<String, Double>> terms = new LinkedHashMap<>();
     private Operation operation = Operation.TEXT;
     private @Nullable CompletionRequest request = CompletionRequest.of("Once upon a time");
     private CallOptions options = CallOptions.DEFAULT;
+    private final Map<String, Integer> cachedTokens = new HashMap<>();
+    private String callId = "call";
+    private @Nullable PromptBlocks blocks;
+    private double attentionShare;
+    private double expectedOutputTokens = DEFAULT_OUTPUT_TOKENS;
     private int attempt = 1;
     private long nowNanos;
     private RandomGenerator random = new Random(1);
@@ -40,6 +51,7 @@ public final class FakeRoutingContext implements RoutingContext {
     /** Sets the request, and with it operation and model. */
     public FakeRoutingContext request(CompletionRequest request) {
         this.request = request;
+        this.blocks = null;
         this.operation = request.operation();
         return this;
     }
@@ -47,6 +59,7 @@ public final class FakeRoutingContext implements RoutingContext {
     /** Makes it a call for embeddings, which shows a policy no request. */
     public FakeRoutingContext embeddings() {
         this.request = null;
+        this.blocks = null;
         this.operation = Operation.EMBEDDINGS;
         return this;
     }
@@ -54,6 +67,41 @@ public final class FakeRoutingContext implements RoutingContext {
     /** Sets how the call is served. */
     public FakeRoutingContext options(CallOptions options) {
         this.options = options;
+        return this;
+    }
+
+    /** Sets the id of the call; at first {@code call}. */
+    public FakeRoutingContext callId(String id) {
+        this.callId = id;
+        return this;
+    }
+
+    /** Sets how many tokens the prompt has, which has no blocks then; at first it is encoded from its bytes. */
+    public FakeRoutingContext promptTokens(int tokens) {
+        return blocks(PromptBlocks.exact(new long[0], 1, tokens));
+    }
+
+    /** Sets the prompt as blocks. */
+    public FakeRoutingContext blocks(PromptBlocks blocks) {
+        this.blocks = blocks;
+        return this;
+    }
+
+    /** Sets how many tokens of the prompt an endpoint is thought to have cached; at first none. */
+    public FakeRoutingContext cachedTokens(String endpoint, int tokens) {
+        cachedTokens.put(endpoint, tokens);
+        return this;
+    }
+
+    /** Sets what a token of a prompt costs more for each token before it; at first nothing. */
+    public FakeRoutingContext attentionShare(double share) {
+        this.attentionShare = share;
+        return this;
+    }
+
+    /** Sets how many tokens answers are expected to have. */
+    public FakeRoutingContext expectedOutputTokens(double tokens) {
+        this.expectedOutputTokens = tokens;
         return this;
     }
 
@@ -84,6 +132,48 @@ public final class FakeRoutingContext implements RoutingContext {
     /** {@return what the policy noted so far: endpoint id, name of the term, value} */
     public Map<String, Map<String, Double>> terms() {
         return terms;
+    }
+
+    @Override
+    public String callId() {
+        return callId;
+    }
+
+    @Override
+    public PromptBlocks blocks() {
+        PromptBlocks known = blocks;
+        if (known == null) {
+            known = request == null ? PromptBlocks.NONE : PromptEncoder.bytes().encode(request, options);
+            blocks = known;
+        }
+        return known;
+    }
+
+    @Override
+    public int promptTokens() {
+        return blocks().promptTokens();
+    }
+
+    @Override
+    public int cachedTokens(EndpointView endpoint) {
+        return Math.min(cachedTokens.getOrDefault(endpoint.id(), 0), Math.max(0, promptTokens() - 1));
+    }
+
+    @Override
+    public double prefillSeconds(EndpointView endpoint) {
+        double cached = cachedTokens(endpoint);
+        double uncached = Math.max(1, promptTokens() - cached);
+        return endpoint.secondsPerPromptToken() * uncached * (1 + attentionShare * (cached + uncached / 2));
+    }
+
+    @Override
+    public double attentionShare() {
+        return attentionShare;
+    }
+
+    @Override
+    public double expectedOutputTokens() {
+        return expectedOutputTokens;
     }
 
     @Override

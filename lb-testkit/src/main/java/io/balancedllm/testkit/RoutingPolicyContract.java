@@ -299,8 +299,8 @@ public abstract class RoutingPolicyContract {
                 failed ? "cut" : "",
                 Duration.ofMillis(20));
         return List.of(
-                new AttemptEvent.Dispatched("call", 1, endpoint, 0),
-                new AttemptEvent.FirstToken("call", 1, endpoint, 10_000_000),
+                new AttemptEvent.Dispatched("call", 1, endpoint, 0, 100, 40),
+                new AttemptEvent.FirstToken("call", 1, endpoint, 10_000_000, 10_000_000),
                 new AttemptEvent.Ended(
                         "call",
                         1,

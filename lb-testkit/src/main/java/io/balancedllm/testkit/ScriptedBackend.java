@@ -7,6 +7,7 @@ import io.balancedllm.completion.Embeddings;
 import io.balancedllm.completion.FinishReason;
 import io.balancedllm.endpoint.Attempt;
 import io.balancedllm.endpoint.BackendTraits;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.LlmBackend;
@@ -16,6 +17,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
@@ -43,6 +45,7 @@ public final class ScriptedBackend implements LlmBackend {
     private volatile Function<Attempt<EmbeddingRequest>, CompletionStage<Embeddings>> onEmbed =
             attempt -> LlmBackend.super.embed(attempt);
     private volatile CompletionStage<ProbeResult> health = CompletableFuture.completedFuture(ProbeResult.READY);
+    private volatile CompletionStage<Optional<EngineReport>> load = CompletableFuture.completedFuture(Optional.empty());
     private volatile BackendTraits traits = BackendTraits.UNKNOWN;
     private int started;
     private boolean closed;
@@ -78,6 +81,17 @@ public final class ScriptedBackend implements LlmBackend {
     /** Sets what probes wait for, a stage that never completes for instance. */
     public ScriptedBackend health(CompletionStage<ProbeResult> result) {
         health = result;
+        return this;
+    }
+
+    /** Sets what it says of its load when it is asked; nothing without it. */
+    public ScriptedBackend load(EngineReport report) {
+        return load(CompletableFuture.completedFuture(Optional.of(report)));
+    }
+
+    /** Sets what those who ask for its load wait for. */
+    public ScriptedBackend load(CompletionStage<Optional<EngineReport>> report) {
+        load = report;
         return this;
     }
 
@@ -142,6 +156,11 @@ public final class ScriptedBackend implements LlmBackend {
         return dead
                 ? CompletableFuture.completedFuture(new ProbeResult(ProbeResult.Status.UNHEALTHY, "closed"))
                 : health;
+    }
+
+    @Override
+    public CompletionStage<Optional<EngineReport>> report(Duration timeout) {
+        return load;
     }
 
     @Override

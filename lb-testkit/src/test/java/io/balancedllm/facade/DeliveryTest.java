@@ -8,8 +8,10 @@ import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.CompletionStream;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
+import io.balancedllm.resilience.RetryPolicy;
 import io.balancedllm.testkit.MockResponse;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -84,7 +86,16 @@ class DeliveryTest extends LoopbackTest {
     void attemptsEndAtThree() {
         first.dispatch(request -> DIES);
         second.dispatch(request -> DIES);
-        LlmException failure = failureOf(() -> llm.complete(CHAT));
+        CompletableFuture<Completion> call = llm.completeAsync(CHAT);
+        time.awaitTimer("back-off"); // both were tried: it goes back to one only after a pause
+        time.advance(RetryPolicy.DEFAULT_LONGEST_BACKOFF);
+        LlmException failure = failureOf(() -> {
+            try {
+                call.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+            } catch (ExecutionException e) {
+                throw e.getCause();
+            }
+        });
         assertThat(failure.reason()).isEqualTo(Reason.TRUNCATED);
         assertThat(failure.attempts()).hasSize(3);
         assertThat(first.requestCount() + second.requestCount()).isEqualTo(3);

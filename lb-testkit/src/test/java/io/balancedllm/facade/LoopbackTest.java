@@ -14,6 +14,7 @@ import io.balancedllm.event.CallEnd;
 import io.balancedllm.event.CallInfo;
 import io.balancedllm.event.CallListener;
 import io.balancedllm.event.LlmListener;
+import io.balancedllm.health.HealthCheck;
 import io.balancedllm.openai.OpenAiBackend;
 import io.balancedllm.routing.RoutingPolicies;
 import io.balancedllm.testkit.ManualScheduler;
@@ -44,6 +45,7 @@ abstract class LoopbackTest {
             .endpoint("first", firstTap)
             .endpoint("second", OpenAiBackend.at(second.url()))
             .routing(RoutingPolicies.roundRobin())
+            .healthCheck(HealthCheck.off()) // sockets are real, and time is not
             .scheduler(time)
             .ticker(time.ticker())
             .listener(new LlmListener() {

@@ -8,9 +8,7 @@ import io.balancedllm.completion.Usage;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import java.util.ArrayDeque;
-import java.util.List;
 import java.util.Queue;
-import org.jspecify.annotations.Nullable;
 
 /** One request in a simulated engine. Its numbers are the engine's, which alone changes them. */
 final class Sequence implements Generation {
@@ -23,13 +21,12 @@ final class Sequence implements Generation {
     private boolean finished;
     private boolean told;
 
+    final PromptShape prompt;
     final int promptTokens;
     final int outputTokens;
-    final List<Long> blockIds;
-    final int reusableBlocks;
 
-    /** The blocks it shares with others, by position; null where it computes or keeps a copy of its own. */
-    final KvBlocks.@Nullable Block[] shared;
+    /** The blocks it shares with others, by position; 0 where it computes or keeps a copy of its own. */
+    final int[] shared;
     /** Blocks reserved for it alone. */
     int privateBlocks;
     /** Blocks found in the cache on admission. */
@@ -47,14 +44,13 @@ final class Sequence implements Generation {
 
     boolean cancelled;
 
-    Sequence(SimulatedEngine engine, SimulatedPrompt prompt, int outputTokens, GenerationSink sink) {
+    Sequence(SimulatedEngine engine, PromptShape prompt, int outputTokens, GenerationSink sink) {
         this.engine = engine;
         this.sink = sink;
-        this.promptTokens = prompt.tokens();
+        this.prompt = prompt;
+        this.promptTokens = prompt.tokens;
         this.outputTokens = outputTokens;
-        this.blockIds = prompt.blocks();
-        this.reusableBlocks = prompt.reusableBlocks();
-        this.shared = new KvBlocks.@Nullable Block[blockIds.size()];
+        this.shared = new int[prompt.blocks.length];
     }
 
     /** {@return blocks for prompt and answer} */

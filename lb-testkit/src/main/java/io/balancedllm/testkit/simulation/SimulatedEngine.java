@@ -7,6 +7,7 @@ import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.Attempt;
 import io.balancedllm.endpoint.BackendTraits;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.LlmBackend;
@@ -20,6 +21,8 @@ import java.util.PriorityQueue;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.DoubleUnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An inference engine on virtual time, stepping as vLLM V1 does: continuous batching with chunked prefill, over a prefix
@@ -41,13 +44,13 @@ import java.util.concurrent.CompletionStage;
  */
 public final class SimulatedEngine implements LlmBackend {
     private static final double NANOS_PER_SECOND = 1e9;
-    private static final BackendTraits TRAITS =
-            BackendTraits.builder().operations(Operation.TEXT, Operation.CHAT).build();
 
     private final EngineModel model;
-    private final double speed;
+    private final DoubleUnaryOperator speed;
     private final VirtualTime time;
-    private final KvBlocks kv;
+    private final PromptShape.Known prompts;
+    private final @Nullable BlockTable pooled;
+    private KvBlocks kv;
     private final Queue<Sequence> waiting = new ArrayDeque<>();
     private final List<Sequence> prefilling = new ArrayList<>();
     /** In the order they end, and among those that end together as they began. */
@@ -56,11 +59,23 @@ public final class SimulatedEngine implements LlmBackend {
                     .thenComparingLong(sequence -> sequence.turn));
 
     private long contextTokens;
+    private long waitingPromptTokens;
     private long steps;
     private long turns;
     private long prefilledTokens;
+    private int starts;
     private boolean stepping;
+    private long stepEnds;
     private boolean anyCancelled;
+    /** What a request gets instead of a place in the queue; null when the engine takes them. */
+    private @Nullable String refusal;
+
+    private boolean frozen;
+    /** A step came to its end while the engine was frozen. */
+    private boolean stepHeld;
+    /** Goes up when the engine crashes, so that the step of before means nothing. */
+    private int life;
+
     private boolean closed;
 
     /**
@@ -72,25 +87,41 @@ public final class SimulatedEngine implements LlmBackend {
      * @param time what it runs on
      */
     public SimulatedEngine(EngineModel model, int kvBlocks, double speed, VirtualTime time) {
-        if (kvBlocks < 1) {
-            throw new IllegalArgumentException("kvBlocks must be at least 1, got " + kvBlocks);
-        }
+        this(model, kvBlocks, seconds -> speed, time, PromptShape.Known.NONE, null);
         if (!(speed > 0) || Double.isInfinite(speed)) {
             throw new IllegalArgumentException("speed must be a finite number above 0, got " + speed);
+        }
+    }
+
+    SimulatedEngine(
+            EngineModel model,
+            int kvBlocks,
+            DoubleUnaryOperator speed,
+            VirtualTime time,
+            PromptShape.Known prompts,
+            @Nullable BlockTable pooled) {
+        if (kvBlocks < 1) {
+            throw new IllegalArgumentException("kvBlocks must be at least 1, got " + kvBlocks);
         }
         this.model = model;
         this.speed = speed;
         this.time = time;
-        this.kv = new KvBlocks(kvBlocks);
+        this.prompts = prompts;
+        this.pooled = pooled;
+        this.kv = new KvBlocks(kvBlocks, pooled);
     }
 
     @Override
     public Generation start(Attempt<CompletionRequest> attempt, GenerationSink sink) {
         CompletionRequest request = attempt.request();
-        SimulatedPrompt prompt = SimulatedPrompt.of(request).orElse(null);
+        PromptShape prompt = prompts.of(request);
         int outputTokens = request.maxTokens().orElse(0);
+        starts++;
         if (closed) {
             return refuse(sink, Reason.UNAVAILABLE, "the simulated engine is closed");
+        }
+        if (refusal != null) {
+            return refuse(sink, Reason.UNAVAILABLE, refusal);
         }
         if (prompt == null || outputTokens < 1) {
             return refuse(
@@ -106,7 +137,8 @@ public final class SimulatedEngine implements LlmBackend {
                     "prompt and answer need " + sequence.blocks() + " blocks of KV memory, there are " + kv.capacity());
         }
         waiting.add(sequence);
-        if (!stepping) {
+        waitingPromptTokens += sequence.promptTokens;
+        if (!stepping && !frozen) {
             startStep();
         }
         return sequence;
@@ -118,11 +150,12 @@ public final class SimulatedEngine implements LlmBackend {
     }
 
     private void startStep() {
-        EngineModel.Step step = new EngineModel.Step(model);
-        step.decode(decoding.size(), contextTokens);
         int budget = model.maxBatchedTokens() - decoding.size();
+        long tokens = 0;
+        double pairs = 0;
+        long context = 0;
         for (Sequence sequence : prefilling) {
-            budget -= plan(sequence, budget, step);
+            budget -= plan(sequence, budget);
         }
         while (budget > 0 && decoding.size() + prefilling.size() < model.maxSequences()) {
             Sequence next = waiting.peek();
@@ -130,25 +163,47 @@ public final class SimulatedEngine implements LlmBackend {
                 break;
             }
             waiting.remove();
+            waitingPromptTokens -= next.promptTokens;
             prefilling.add(next);
-            budget -= plan(next, budget, step);
+            budget -= plan(next, budget);
         }
         stepping = !decoding.isEmpty() || !prefilling.isEmpty();
-        if (stepping) {
-            time.schedule("step", Math.round(step.seconds() / speed * NANOS_PER_SECOND), this::endStep);
+        if (!stepping) {
+            return;
         }
+        for (Sequence sequence : prefilling) {
+            if (sequence.chunk > 0) {
+                tokens += sequence.chunk;
+                pairs += StepLoad.attention(sequence.chunk, sequence.computedTokens);
+                context += sequence.computedTokens;
+            }
+        }
+        prefilledTokens += tokens;
+        double seconds = model.cost().stepSeconds(new StepLoad(tokens, pairs, context, decoding.size(), contextTokens));
+        double factor = speed.applyAsDouble(time.nanos() / NANOS_PER_SECOND);
+        long nanos = Math.round(seconds / factor * NANOS_PER_SECOND);
+        stepEnds = time.nanos() + nanos;
+        int present = life;
+        time.schedule("step", nanos, present == 0 ? this::endStep : () -> endStep(present));
     }
 
-    private int plan(Sequence sequence, int budget, EngineModel.Step step) {
-        sequence.chunk = Math.min(budget, sequence.promptTokens - sequence.computedTokens);
-        if (sequence.chunk > 0) {
-            step.prefill(sequence.chunk, sequence.computedTokens);
-            prefilledTokens += sequence.chunk;
-        }
+    private static int plan(Sequence sequence, int budget) {
+        sequence.chunk = Math.max(0, Math.min(budget, sequence.promptTokens - sequence.computedTokens));
         return sequence.chunk;
     }
 
     private void endStep() {
+        endStep(0);
+    }
+
+    private void endStep(int startedIn) {
+        if (startedIn != life) {
+            return;
+        }
+        if (frozen) {
+            stepHeld = true;
+            return;
+        }
         steps++;
         contextTokens += decoding.size();
         for (Sequence last = decoding.peek(); last != null && last.lastStep == steps; last = decoding.peek()) {
@@ -193,6 +248,7 @@ public final class SimulatedEngine implements LlmBackend {
     /** A waiting request leaves at once, a running one at the end of the step. */
     void cancel(Sequence sequence) {
         if (waiting.remove(sequence)) {
+            waitingPromptTokens -= sequence.promptTokens;
             sequence.tellCancelled();
         } else {
             sequence.cancelled = true;
@@ -222,6 +278,86 @@ public final class SimulatedEngine implements LlmBackend {
         return running;
     }
 
+    /** From now on every request is refused at once; those the engine has go on. Until {@link #restart}. */
+    public void refuse() {
+        refusal = "the simulated engine refuses";
+    }
+
+    /** Everything in the engine fails, its cache is lost, and requests are refused at once. Until {@link #restart}. */
+    public void crash() {
+        refusal = "the simulated engine is down";
+        life++;
+        fail("the simulated engine crashed");
+        kv = new KvBlocks(kv.capacity(), pooled);
+        stepping = false;
+        stepHeld = false;
+        frozen = false;
+    }
+
+    /** Nothing happens in the engine any more: it takes requests and says nothing. Until {@link #restart}. */
+    public void freeze() {
+        frozen = true;
+    }
+
+    /** Ends what {@link #refuse}, {@link #crash} or {@link #freeze} began. */
+    public void restart() {
+        refusal = null;
+        frozen = false;
+        if (stepHeld) {
+            stepHeld = false;
+            endStep(life);
+        } else if (!stepping && !waiting.isEmpty()) {
+            startStep();
+        }
+    }
+
+    private void fail(String why) {
+        List<Sequence> unfinished = running();
+        unfinished.addAll(waiting);
+        unfinished.forEach(kv::release);
+        waiting.clear();
+        prefilling.clear();
+        decoding.clear();
+        contextTokens = 0;
+        waitingPromptTokens = 0;
+        anyCancelled = false;
+        LlmException cause = new LlmException(Reason.UNAVAILABLE, why);
+        unfinished.forEach(sequence -> sequence.tellFailed(cause));
+    }
+
+    /** {@return what the engine would say of its load now, as polled engines do} */
+    public EngineReport report() {
+        return EngineReport.builder(time.nanos())
+                .running(prefilling.size() + decoding.size())
+                .waiting(waiting.size())
+                .kvUsage(kvUsage())
+                .kvBlocks(kv.capacity())
+                .blockTokens(SimulatedPrompt.BLOCK_TOKENS)
+                .maxSequences(model.maxSequences())
+                .waitingPromptTokens(waitingPromptTokens)
+                .build();
+    }
+
+    double kvUsage() {
+        return (double) kv.inUse() / kv.capacity();
+    }
+
+    int waitingRequests() {
+        return waiting.size();
+    }
+
+    /** {@return how many blocks of the prompt its cache holds now} */
+    int cachedBlocks(PromptShape prompt) {
+        return kv.cachedBlocks(prompt);
+    }
+
+    /** {@return what an oracle may know; the collections are live and only to be read} */
+    EngineInsight insight() {
+        double left = stepping ? Math.max(0, stepEnds - time.nanos()) / NANOS_PER_SECOND : 0;
+        double factor = speed.applyAsDouble(time.nanos() / NANOS_PER_SECOND);
+        return new EngineInsight(model, kv, left, factor, waiting, prefilling, decoding, contextTokens, steps);
+    }
+
     /** {@return requests in the engine, waiting or running} */
     public int requests() {
         return waiting.size() + prefilling.size() + decoding.size();
@@ -230,6 +366,11 @@ public final class SimulatedEngine implements LlmBackend {
     /** {@return prompt tokens computed so far, those of the running step included} */
     public long prefilledTokens() {
         return prefilledTokens;
+    }
+
+    /** {@return attempts it was asked to start, those it refused included} */
+    public int starts() {
+        return starts;
     }
 
     /** {@return KV blocks held by requests now; what is merely cached does not count} */
@@ -251,30 +392,32 @@ public final class SimulatedEngine implements LlmBackend {
 
     @Override
     public CompletionStage<ProbeResult> probe(Duration timeout) {
+        if (frozen) {
+            CompletableFuture<ProbeResult> answer = new CompletableFuture<>();
+            ProbeResult silence = new ProbeResult(ProbeResult.Status.UNHEALTHY, "no answer within " + timeout);
+            time.schedule("probe", timeout.toNanos(), () -> answer.complete(silence));
+            return answer;
+        }
+        String wrong = closed ? "closed" : refusal;
         return CompletableFuture.completedFuture(
-                closed ? new ProbeResult(ProbeResult.Status.UNHEALTHY, "closed") : ProbeResult.READY);
+                wrong == null ? ProbeResult.READY : new ProbeResult(ProbeResult.Status.UNHEALTHY, wrong));
     }
 
     @Override
     public BackendTraits traits() {
-        return TRAITS;
+        return BackendTraits.builder()
+                .operations(Operation.TEXT, Operation.CHAT)
+                .kvCapacityTokens((long) kv.capacity() * SimulatedPrompt.BLOCK_TOKENS)
+                .build();
     }
 
     @Override
     public void close() {
-        if (closed) {
-            return;
+        if (!closed) {
+            closed = true;
+            life++;
+            fail("the simulated engine was closed");
         }
-        closed = true;
-        List<Sequence> unfinished = running();
-        unfinished.addAll(waiting);
-        unfinished.forEach(kv::release);
-        waiting.clear();
-        prefilling.clear();
-        decoding.clear();
-        contextTokens = 0;
-        LlmException cause = new LlmException(Reason.UNAVAILABLE, "the simulated engine was closed");
-        unfinished.forEach(sequence -> sequence.tellFailed(cause));
     }
 
     @Override

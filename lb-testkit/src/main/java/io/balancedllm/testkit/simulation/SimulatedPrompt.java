@@ -2,6 +2,8 @@
 package io.balancedllm.testkit.simulation;
 
 import io.balancedllm.completion.CompletionRequest;
+import io.balancedllm.prefix.PromptBlocks;
+import io.balancedllm.prefix.PromptEncoder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -67,8 +69,14 @@ public record SimulatedPrompt(int tokens, List<Long> blocks) {
         return Map.of(FIELD, Map.of(TOKENS, tokens, BLOCK_IDS, blocks));
     }
 
-    /** {@return how many blocks an engine may find in its cache: full ones, and a token must be left to compute} */
-    int reusableBlocks() {
-        return Math.min(blocks.size(), (tokens - 1) / BLOCK_TOKENS);
+    /**
+     * {@return an encoder that takes the blocks of requests that carry a prompt of this kind as they are, and knows nothing
+     * of others}
+     */
+    public static PromptEncoder encoder() {
+        return (request, options) -> of(request)
+                .map(prompt -> PromptBlocks.exact(
+                        prompt.blocks().stream().mapToLong(Long::longValue).toArray(), BLOCK_TOKENS, prompt.tokens()))
+                .orElse(PromptBlocks.NONE);
     }
 }

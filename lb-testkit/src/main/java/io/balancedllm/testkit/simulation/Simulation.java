@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.testkit.simulation;
 
+import io.balancedllm.BalancedLlm;
+import io.balancedllm.EndpointPool;
+import io.balancedllm.routing.RoutingPolicies;
 import io.balancedllm.routing.RoutingPolicy;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.function.DoubleUnaryOperator;
+import java.util.function.Function;
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -19,9 +28,10 @@ import org.jspecify.annotations.Nullable;
  * System.out.println(result.timeToFirstToken().p99());
  * }</pre>
  *
- * <p>Requests come when the trace says (open loop), also when the turn before has not been answered. There is no network
- * and nothing fails. The balancer sets no limits of its own: engines queue what they cannot serve. Immutable and
- * thread-safe; runs share nothing.
+ * <p>Requests come when the trace says (open loop), also when the turn before has not been answered; or {@link
+ * Builder#users users} wait for their answers (closed loop). Engines may differ, drift, fail, join and leave, and several
+ * balancers may share them. There is no network. The balancer sets no limits of its own: engines queue what they cannot
+ * serve. Immutable and thread-safe; runs share nothing.
  */
 public final class Simulation {
     /** Engines when nothing else is said. */
@@ -31,18 +41,44 @@ public final class Simulation {
     /** Share of the requests that only warm the caches when nothing else is said. */
     public static final double DEFAULT_WARM_UP = 0.1;
 
+    // What bisection tries, in parts of load 1.
+    private static final double GOODPUT_LOW = 0.05;
+    private static final double GOODPUT_HIGH = 3.5;
+    private static final double GOODPUT_FIRST = 0.8;
+    private static final double GOODPUT_PRECISION = 0.01;
+    /** Requests a second: an hour of traffic comes within nanoseconds. */
+    private static final double ALL_AT_ONCE = 1e12;
+
     final Trace trace;
     final EngineModel model;
-    final double[] speeds;
+    final List<DoubleUnaryOperator> speeds;
     final int kvBlocks;
     final @Nullable Double rate;
+    final int users;
+    final int clients;
+    final boolean clientsBySession;
+    final List<Change> changes;
     final boolean spread;
     final double warmUp;
+    final double tokenBias;
+    final double tokenNoise;
+    final UnaryOperator<BalancedLlm.Builder> balancer;
+    final UnaryOperator<EndpointPool.Builder> pool;
+    final IntConsumer progress;
 
     private Simulation(Builder builder) {
         trace = builder.trace;
         model = builder.model;
-        speeds = builder.speeds.clone();
+        speeds = List.copyOf(builder.speeds);
+        users = builder.users;
+        clients = builder.clients;
+        clientsBySession = builder.clientsBySession;
+        changes = List.copyOf(builder.changes);
+        tokenBias = builder.tokenBias;
+        tokenNoise = builder.tokenNoise;
+        balancer = builder.balancer;
+        pool = builder.pool;
+        progress = builder.progress;
         kvBlocks = builder.kvBlocks;
         rate = builder.rate;
         spread = builder.spread;
@@ -63,7 +99,19 @@ public final class Simulation {
      * @throws IllegalStateException when no request was served; its cause is the first failure
      */
     public SimulationResult run(Supplier<RoutingPolicy> policy, long seed) {
-        return new SimulationRun(this, policy.get(), seed).run();
+        return run(fleet -> policy.get(), seed);
+    }
+
+    /**
+     * Runs it once, with a policy that may look at the engines: {@link Rivals}, or an oracle of one's own.
+     *
+     * @param policy makes the policy of each client
+     * @param seed of all chance
+     * @return what was measured
+     * @throws IllegalStateException when no request was served; its cause is the first failure
+     */
+    public SimulationResult run(Function<SimulatedFleet, RoutingPolicy> policy, long seed) {
+        return new SimulationRun(this, policy, seed).run();
     }
 
     /**
@@ -74,6 +122,17 @@ public final class Simulation {
      * @return the means of the results
      */
     public SimulationResult runMean(Supplier<RoutingPolicy> policy, int seeds) {
+        return runMean(fleet -> policy.get(), seeds);
+    }
+
+    /**
+     * Runs it with the seeds 1 to {@code seeds}, with a policy that may look at the engines.
+     *
+     * @param policy makes the policy of each client of each run
+     * @param seeds how many runs, at least 1
+     * @return the means of the results
+     */
+    public SimulationResult runMean(Function<SimulatedFleet, RoutingPolicy> policy, int seeds) {
         if (seeds < 1) {
             throw new IllegalArgumentException("seeds must be at least 1, got " + seeds);
         }
@@ -82,23 +141,98 @@ public final class Simulation {
                 .toList());
     }
 
+    /**
+     * {@return requests a second that these engines serve when all requests of the trace come at once and take turns: load
+     * 1}
+     */
+    public double saturationRate() {
+        SimulationResult all =
+                toBuilder().rate(ALL_AT_ONCE).users(0).warmUp(0).build().run(RoutingPolicies::roundRobin, 1);
+        return all.requests() / all.seconds();
+    }
+
+    /**
+     * Finds by bisection the highest rate at which enough requests are good.
+     *
+     * @param policy makes the policy of each client of each run
+     * @param slo what is good, and how many have to be
+     * @param load1 the rate to search around, {@link #saturationRate} for instance: between 0.05 and 3.5 times it
+     * @param seed of all chance
+     * @return requests a second, to 1 % of {@code load1}
+     */
+    public double goodput(Function<SimulatedFleet, RoutingPolicy> policy, Slo slo, double load1, long seed) {
+        double low = GOODPUT_LOW * load1;
+        double high = GOODPUT_HIGH * load1;
+        for (double rate = GOODPUT_FIRST * load1; high - low >= GOODPUT_PRECISION * load1; rate = (low + high) / 2) {
+            SimulationRun run =
+                    new SimulationRun(toBuilder().users(0).rate(rate).build(), policy, seed);
+            SimulationResult unused = run.run();
+            if (run.measurements().share(slo, warmUp) >= slo.share()) {
+                low = rate;
+            } else {
+                high = rate;
+            }
+        }
+        return low;
+    }
+
+    /** {@return a builder with everything as it is here} */
+    public Builder toBuilder() {
+        Builder builder = new Builder(trace);
+        builder.model = model;
+        builder.speeds = new ArrayList<>(speeds);
+        builder.kvBlocks = kvBlocks;
+        builder.rate = rate;
+        builder.users = users;
+        builder.clients = clients;
+        builder.clientsBySession = clientsBySession;
+        builder.changes.addAll(changes);
+        builder.spread = spread;
+        builder.warmUp = warmUp;
+        builder.tokenBias = tokenBias;
+        builder.tokenNoise = tokenNoise;
+        builder.balancer = balancer;
+        builder.pool = pool;
+        builder.progress = progress;
+        return builder;
+    }
+
+    /** What happens to the fleet at one moment: an engine joins, fails, comes back or else leaves. */
+    record Change(
+            double seconds,
+            int engine,
+            @Nullable DoubleUnaryOperator speed,
+            @Nullable Outage outage,
+            boolean restart) {}
+
     /** Builds a {@link Simulation}. Not thread-safe. */
     public static final class Builder {
         private final Trace trace;
         private EngineModel model = EngineModel.LLAMA_8B_ON_H100;
-        private double[] speeds = equal(DEFAULT_REPLICAS);
+        private List<DoubleUnaryOperator> speeds = equal(DEFAULT_REPLICAS);
         private int kvBlocks = DEFAULT_KV_BLOCKS;
         private @Nullable Double rate;
+        private int users;
+        private int clients = 1;
+        private boolean clientsBySession;
+        private final List<Change> changes = new ArrayList<>();
         private boolean spread = true;
         private double warmUp = DEFAULT_WARM_UP;
+        private double tokenBias = 1;
+        private double tokenNoise;
+        private UnaryOperator<BalancedLlm.Builder> balancer = UnaryOperator.identity();
+        private UnaryOperator<EndpointPool.Builder> pool = UnaryOperator.identity();
+        private IntConsumer progress = ended -> {};
 
         private Builder(Trace trace) {
             this.trace = trace;
         }
 
-        private static double[] equal(int replicas) {
-            double[] speeds = new double[replicas];
-            Arrays.fill(speeds, 1);
+        private static List<DoubleUnaryOperator> equal(int replicas) {
+            List<DoubleUnaryOperator> speeds = new ArrayList<>();
+            for (int i = 0; i < replicas; i++) {
+                speeds.add(seconds -> 1);
+            }
             return speeds;
         }
 
@@ -117,7 +251,120 @@ public final class Simulation {
                 throw new IllegalArgumentException(
                         "speeds must be one or more numbers above 0, got " + Arrays.toString(speeds));
             }
-            this.speeds = speeds.clone();
+            this.speeds = new ArrayList<>();
+            for (double speed : speeds) {
+                this.speeds.add(seconds -> speed);
+            }
+            return this;
+        }
+
+        /**
+         * Lets an engine's speed drift.
+         *
+         * @param engine which one, from 0, of those there are from the start
+         * @param factor the factor on its speed at a time in virtual seconds, always above 0
+         */
+        public Builder drift(int engine, DoubleUnaryOperator factor) {
+            speeds.set(existing(engine), factor);
+            return this;
+        }
+
+        /** Has an engine fail for a time. */
+        public Builder outage(Outage outage) {
+            int engine = existing(outage.engine());
+            changes.add(new Change(outage.fromSeconds(), engine, null, outage, false));
+            if (outage.untilSeconds() < Double.POSITIVE_INFINITY) {
+                changes.add(new Change(outage.untilSeconds(), engine, null, null, true));
+            }
+            return this;
+        }
+
+        /** Adds an engine at a time in virtual seconds, with a factor on its speed and an empty cache. */
+        public Builder join(double seconds, double speed) {
+            if (!(seconds >= 0) || !(speed > 0)) {
+                throw new IllegalArgumentException(
+                        "join takes a time of at least 0 and a speed above 0, got " + seconds + " and " + speed);
+            }
+            changes.add(new Change(seconds, -1, at -> speed, null, false));
+            return this;
+        }
+
+        /** Drains an engine at a time in virtual seconds: it finishes what it has and gets no more. */
+        public Builder leave(double seconds, int engine) {
+            if (!(seconds >= 0)) {
+                throw new IllegalArgumentException("leave takes a time of at least 0, got " + seconds);
+            }
+            changes.add(new Change(seconds, existing(engine), null, null, false));
+            return this;
+        }
+
+        private int existing(int engine) {
+            if (engine < 0 || engine >= speeds.size()) {
+                throw new IllegalArgumentException(
+                        "there is no engine " + engine + ": set how many there are first, now " + speeds.size());
+            }
+            return engine;
+        }
+
+        /**
+         * Sets how many users wait for their answers (closed loop), instead of requests that come when the trace says: each
+         * plays a session turn by turn, thinks in between as long as the trace says, rests, and takes the next session. 0,
+         * the default, is the open loop. A rate means nothing then.
+         */
+        public Builder users(int users) {
+            if (users < 0) {
+                throw new IllegalArgumentException("users must be at least 0, got " + users);
+            }
+            this.users = users;
+            return this;
+        }
+
+        /**
+         * Sets how many balancers share the engines, each with a policy of its own that sees its own calls only. Default 1.
+         *
+         * @param clients how many, at least 1
+         * @param bySession whether all calls of a session come to the same one; otherwise each call comes to any
+         */
+        public Builder clients(int clients, boolean bySession) {
+            if (clients < 1) {
+                throw new IllegalArgumentException("clients must be at least 1, got " + clients);
+            }
+            this.clients = clients;
+            this.clientsBySession = bySession;
+            return this;
+        }
+
+        /**
+         * Has the balancers estimate tokens, as without a tokenizer, instead of knowing them. Rivals know them all the same.
+         *
+         * @param bias what estimates are wrong by on average, as a factor above 0
+         * @param noise the standard deviation of the logarithm of each estimate, at least 0
+         */
+        public Builder tokenEstimate(double bias, double noise) {
+            if (!(bias > 0) || !(noise >= 0)) {
+                throw new IllegalArgumentException(
+                        "tokenEstimate takes a bias above 0 and a noise of at least 0, got " + bias + " and " + noise);
+            }
+            this.tokenBias = bias;
+            this.tokenNoise = noise;
+            return this;
+        }
+
+        /** Changes how the balancers are built: timeouts, retries and the like. */
+        public Builder balancer(UnaryOperator<BalancedLlm.Builder> change) {
+            this.balancer = change;
+            return this;
+        }
+
+        /** Changes how their pools are built: health checks and the like. */
+        public Builder pool(UnaryOperator<EndpointPool.Builder> change) {
+            this.pool = change;
+            return this;
+        }
+
+        /** Has this told how many requests have ended, after each; on the thread of the run. */
+        public Builder progress(IntConsumer progress) {
+            this.progress = progress;
             return this;
         }
 

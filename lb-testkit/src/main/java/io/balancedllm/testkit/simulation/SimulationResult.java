@@ -8,7 +8,7 @@ import java.util.stream.DoubleStream;
 
 /**
  * What a simulation measured, at its callers: times include the wait in the engine. The warm-up is left out of all but
- * {@code failed}, {@code imbalance} and {@code seconds}. Immutable.
+ * {@code failed}, {@code imbalance}, {@code inFlightImbalance} and {@code seconds}. Immutable.
  *
  * @param requests how many were served and measured
  * @param failed how many failed; 0 unless a policy or an engine refused some
@@ -18,7 +18,12 @@ import java.util.stream.DoubleStream;
  * @param duration from call to last token, in seconds
  * @param hitShare tokens found in a prefix cache, as a share of all prompt tokens
  * @param hitShareOfInfinite the same as a share of what a single cache that forgets nothing would have held
+ * @param overPrediction cached tokens that the policy counted on and that were not there, as a share of all prompt
+ *     tokens; 0 for policies that count on none
  * @param imbalance prompt tokens computed by the engine with the most, over the mean of the engines; 1 is even
+ * @param inFlightImbalance requests in the engine with the most, over the mean of the engines, on average over arrivals
+ * @param sloShare share of the requests that reached {@link Slo#FIRST_TOKEN}
+ * @param jointSloShare share of the requests that reached {@link Slo#JOINT}
  * @param seconds virtual time from the first request to the end of the last answer
  */
 public record SimulationResult(
@@ -29,7 +34,11 @@ public record SimulationResult(
         Times duration,
         double hitShare,
         double hitShareOfInfinite,
+        double overPrediction,
         double imbalance,
+        double inFlightImbalance,
+        double sloShare,
+        double jointSloShare,
         double seconds) {
     /**
      * {@return the result with the mean of each number of these; counts are rounded}
@@ -48,7 +57,11 @@ public record SimulationResult(
                 Times.mean(results.stream().map(SimulationResult::duration).toList()),
                 mean(results, SimulationResult::hitShare),
                 mean(results, SimulationResult::hitShareOfInfinite),
+                mean(results, SimulationResult::overPrediction),
                 mean(results, SimulationResult::imbalance),
+                mean(results, SimulationResult::inFlightImbalance),
+                mean(results, SimulationResult::sloShare),
+                mean(results, SimulationResult::jointSloShare),
                 mean(results, SimulationResult::seconds));
     }
 

@@ -15,7 +15,9 @@ import java.util.Set;
 public final class Trace {
     private final List<TraceRequest> requests;
     private final List<CompletionRequest> completionRequests;
+    private final PromptShape.Known prompts;
     private final int[] reusableTokens;
+    private final double meanOutputTokens;
 
     private Trace(List<TraceRequest> requests) {
         if (requests.isEmpty()) {
@@ -23,7 +25,12 @@ public final class Trace {
         }
         this.requests = List.copyOf(requests);
         this.completionRequests = this.requests.stream().map(Trace::build).toList();
+        this.prompts = new PromptShape.Known(completionRequests);
         this.reusableTokens = reusable(this.requests);
+        this.meanOutputTokens = this.requests.stream()
+                .mapToInt(TraceRequest::outputTokens)
+                .average()
+                .orElse(0);
     }
 
     /**
@@ -45,8 +52,9 @@ public final class Trace {
      *
      * <ul>
      *   <li>JSON lines with {@code timestamp} in milliseconds, {@code input_length}, {@code output_length},
-     *       {@code hash_ids} of blocks of {@value SimulatedPrompt#BLOCK_TOKENS} tokens, and optionally {@code tenant} and
-     *       {@code session}: the traces of Mooncake.
+     *       {@code hash_ids} of blocks of {@value SimulatedPrompt#BLOCK_TOKENS} tokens: the traces of Mooncake; and
+     *       optionally {@code tenant}, {@code session} and {@code think}, the seconds between an answer and the next
+     *       request of its session: what {@link #write} writes.
      *   <li>CSV with the columns {@code TIMESTAMP}, {@code ContextTokens} and {@code GeneratedTokens}, which tells
      *       nothing about prefixes: the Azure LLM inference traces of 2023.
      * </ul>
@@ -62,6 +70,16 @@ public final class Trace {
         return new Trace(new TraceReader(limit, broken).read(file));
     }
 
+    /**
+     * Writes the trace as JSON lines that {@link #read} reads.
+     *
+     * @param file where to; packed with gzip when the name ends with {@code .gz}
+     * @throws IOException when it cannot be written
+     */
+    public void write(Path file) throws IOException {
+        TraceWriter.write(requests, file);
+    }
+
     private static CompletionRequest build(TraceRequest request) {
         return CompletionRequest.builder()
                 .prompt("")
@@ -75,9 +93,9 @@ public final class Trace {
         int[] reusable = new int[requests.size()];
         for (int i = 0; i < reusable.length; i++) {
             SimulatedPrompt prompt = requests.get(i).prompt();
+            int reusableBlocks = Math.min(prompt.blocks().size(), (prompt.tokens() - 1) / SimulatedPrompt.BLOCK_TOKENS);
             int hits = 0;
-            while (hits < prompt.reusableBlocks()
-                    && seen.contains(prompt.blocks().get(hits))) {
+            while (hits < reusableBlocks && seen.contains(prompt.blocks().get(hits))) {
                 hits++;
             }
             reusable[i] = hits * SimulatedPrompt.BLOCK_TOKENS;
@@ -94,6 +112,24 @@ public final class Trace {
     /** {@return requests a second over the whole trace, as it was recorded; infinite or no number when all came at once} */
     public double recordedRate() {
         return (requests.size() - 1) / requests.get(requests.size() - 1).arrivalSeconds();
+    }
+
+    /** {@return how long the answers are on average, in tokens} */
+    public double meanOutputTokens() {
+        return meanOutputTokens;
+    }
+
+    /**
+     * {@return this trace with a session for each request that has none: requests whose prompts share at least two blocks
+     * with an earlier one continue its session, as turns of a conversation do}
+     */
+    public Trace withDerivedSessions() {
+        return new Trace(DerivedSessions.of(requests));
+    }
+
+    /** {@return the shapes of the prompts of all its requests} */
+    PromptShape.Known prompts() {
+        return prompts;
     }
 
     /** {@return the request at this index, as a balancer takes it} */

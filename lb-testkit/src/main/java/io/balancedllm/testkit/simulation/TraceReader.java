@@ -113,7 +113,7 @@ final class TraceReader {
         int output = Math.max(1, integer(json, "output_length"));
         double first = firstMillis == null ? millis : firstMillis;
         double seconds = inOrder((millis - first) / MILLIS_PER_SECOND);
-        TraceRequest request = new TraceRequest(seconds, prompt, output, options(json));
+        TraceRequest request = new TraceRequest(seconds, prompt, output, options(json), think(json));
         firstMillis = first;
         return request;
     }
@@ -164,6 +164,14 @@ final class TraceReader {
             }
         }
         return blocks;
+    }
+
+    private static double think(JsonNode json) throws Broken {
+        JsonNode think = json.path("think");
+        if (!think.isMissingNode() && !think.isNumber()) {
+            throw new Broken("think is no number: " + think);
+        }
+        return think.asDouble(0);
     }
 
     private static CallOptions options(JsonNode json) {

@@ -8,6 +8,7 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.Executor;
+import java.util.function.BooleanSupplier;
 
 /**
  * Time that passes only from event to event: the clock, the timers and the executor of a balancer that is simulated. All
@@ -83,6 +84,18 @@ public final class VirtualTime implements Ticker, Scheduler, Executor {
     public void run() {
         runReady();
         while (size > 0) {
+            runNext();
+        }
+    }
+
+    /**
+     * Runs tasks and timers until enough has happened, or nothing is left. For balancers that set timers for ever.
+     *
+     * @param enough asked at the start and after each timer
+     */
+    public void runUntil(BooleanSupplier enough) {
+        runReady();
+        while (size > 0 && !enough.getAsBoolean()) {
             runNext();
         }
     }

@@ -59,7 +59,7 @@ class CallLifeTest {
     @AfterEach
     void nothingIsLeft() {
         world.settle();
-        listener.assertGrammar();
+        listener.assertSerialGrammar();
         policy.assertGrammar();
         assertThat(world.timers.pending()).isEmpty();
         for (BalancedLlm llm : List.of(one, two)) {

@@ -15,6 +15,7 @@ import io.balancedllm.event.CallEnd;
 import io.balancedllm.event.CallInfo;
 import io.balancedllm.event.CallListener;
 import io.balancedllm.event.LlmListener;
+import io.balancedllm.health.HealthCheck;
 import io.balancedllm.testkit.EchoBackend;
 import io.balancedllm.testkit.ManualScheduler;
 import io.balancedllm.testkit.ScriptedBackend;
@@ -77,8 +78,11 @@ class CloseTest {
     @DisplayName("A9: calls in flight get the grace period")
     void callsMayEndWhileTheBalancerCloses() throws InterruptedException {
         ManualScheduler timers = new ManualScheduler();
-        BalancedLlm llm =
-                BalancedLlm.builder().endpoint("a", closing).scheduler(timers).build();
+        BalancedLlm llm = BalancedLlm.builder()
+                .endpoint("a", closing)
+                .healthCheck(HealthCheck.off())
+                .scheduler(timers)
+                .build();
         CompletableFuture<Completion> running = llm.completeAsync(REQUEST);
         Thread closer = new Thread(llm::close);
         closer.start();
@@ -158,6 +162,7 @@ class CloseTest {
         closer.interrupt();
         closer.join();
 
+        running.handle((answer, failure) -> "ended").join(); // the callback pool tells of it, in its own time
         assertThat(failureOf(running).reason()).isEqualTo(Reason.CLOSED);
         assertThat(closing.closes()).isOne();
     }

@@ -4,6 +4,7 @@ package io.balancedllm.testkit.engine;
 import io.balancedllm.BalancedLlm;
 import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.completion.LlmException;
+import io.balancedllm.health.HealthCheck;
 import io.balancedllm.testkit.ManualExecutor;
 import io.balancedllm.testkit.ManualScheduler;
 import java.time.Duration;
@@ -27,6 +28,7 @@ final class OneThread {
                 .callbackExecutor(callbacks)
                 .scheduler(timers)
                 .ticker(timers.ticker())
+                .healthCheck(HealthCheck.off())
                 .random(new Random(1));
     }
 

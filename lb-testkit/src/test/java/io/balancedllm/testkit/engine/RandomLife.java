@@ -4,6 +4,7 @@ package io.balancedllm.testkit.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.balancedllm.BalancedLlm;
+import io.balancedllm.EndpointPool;
 import io.balancedllm.EndpointStatus;
 import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.CompletionRequest;
@@ -11,7 +12,10 @@ import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Prompt;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.health.HealthCheck;
 import io.balancedllm.metrics.LlmStatistics;
+import io.balancedllm.resilience.HedgingPolicy;
+import io.balancedllm.resilience.RetryPolicy;
 import io.balancedllm.routing.Candidates;
 import io.balancedllm.routing.RoutingContext;
 import io.balancedllm.routing.RoutingPolicies;
@@ -24,6 +28,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,17 +43,24 @@ import org.jspecify.annotations.Nullable;
  */
 final class RandomLife {
     private static final int MAX_ENDPOINTS = 6;
+    private static final int STEPS_PER_LOOK = 16;
     private static final List<Reason> FAILURES = List.of(
             Reason.UNAVAILABLE,
             Reason.SERVER_ERROR,
             Reason.TRUNCATED,
             Reason.RATE_LIMITED,
+            Reason.MODEL_NOT_FOUND,
+            Reason.CONTEXT_LENGTH_EXCEEDED,
             Reason.INVALID_REQUEST,
             Reason.UNAUTHORIZED);
+
+    /** Timers of endpoints, which go on while no call runs. */
+    private static final Set<String> JUDGES = Set.of("probe", "probe timeout", "silence", "health", "trial");
 
     private final Random random;
     private final String policyName;
     private final int calls;
+    private final boolean judged;
     private final ManualScheduler timers = new ManualScheduler();
     private final ManualExecutor loop;
     private final ManualExecutor callbacks;
@@ -66,11 +78,19 @@ final class RandomLife {
 
     private final Map<String, RandomCaller> callerOf = new HashMap<>();
     private final Map<ScriptedAttempt, Integer> sentOf = new HashMap<>();
+    private final Map<ScriptedAttempt, Integer> placeOf = new HashMap<>();
+    private final Set<Integer> dead = new HashSet<>();
     private final List<CompletableFuture<Boolean>> drains = new ArrayList<>();
     private int endpoints;
     private boolean quiet;
 
     RandomLife(String policyName, long seed, int calls) {
+        this(policyName, seed, calls, HealthCheck.off());
+    }
+
+    /** A life in which endpoints are judged. */
+    RandomLife(String policyName, long seed, int calls, HealthCheck check) {
+        this.judged = check.isOn();
         this.random = new Random(seed);
         this.policyName = policyName;
         this.calls = calls;
@@ -83,13 +103,27 @@ final class RandomLife {
                 .scheduler(timers)
                 .ticker(timers.ticker())
                 .random(new Random(seed + 3))
+                .healthCheck(check)
                 .maxWaiting(30)
+                .hedging(hedging(seed))
+                .fallback(EndpointPool.builder()
+                        .healthCheck(HealthCheck.off())
+                        .add(newEndpoint("fallback"))
+                        .build())
                 .routing(policy)
                 .listener(listener)
                 .build();
         for (int i = 0; i < 3; i++) {
             llm.pool().add(newEndpoint("e" + endpoints++));
         }
+    }
+
+    private static HedgingPolicy hedging(long seed) {
+        return switch ((int) (seed % 3)) {
+            case 0 -> HedgingPolicy.OFF;
+            case 1 -> HedgingPolicy.after(Duration.ofMillis(300));
+            default -> HedgingPolicy.afterTimeToFirstTokenQuantile(0.7);
+        };
     }
 
     /** The policy under test, which notes every generation of an endpoint it ever sees. */
@@ -110,7 +144,8 @@ final class RandomLife {
     }
 
     private Endpoint newEndpoint(String id) {
-        ClosingBackend backend = new ClosingBackend(new ScriptedBackend().onStart(this::started));
+        int place = backends.size();
+        ClosingBackend backend = new ClosingBackend(new ScriptedBackend().onStart(attempt -> started(attempt, place)));
         backends.add(backend);
         Endpoint.Builder endpoint = Endpoint.builder(id, backend)
                 .maxConcurrency(1 + random.nextInt(5))
@@ -125,8 +160,13 @@ final class RandomLife {
         return endpoint.build();
     }
 
-    private void started(ScriptedAttempt attempt) {
+    private void started(ScriptedAttempt attempt, int place) {
         sentOf.put(attempt, 0);
+        if (dead.contains(place)) {
+            attempt.fail(Reason.UNAVAILABLE);
+            return;
+        }
+        placeOf.put(attempt, place);
         if (random.nextInt(10) == 0) {
             attempt.fail(FAILURES.get(random.nextInt(FAILURES.size())));
         } else {
@@ -139,9 +179,11 @@ final class RandomLife {
 
     /** Lives through all calls, then until nothing is left of them. */
     void run() {
-        while (callers.size() < calls) {
+        for (int steps = 0; callers.size() < calls; steps++) {
             step();
-            assertCountsNeverNegative();
+            if (steps % STEPS_PER_LOOK == 0) {
+                assertCountsNeverNegative();
+            }
         }
         windDown();
     }
@@ -163,6 +205,8 @@ final class RandomLife {
             timers.advance(Duration.ofSeconds(random.nextInt(70)));
         } else if (dice == 92 && random.nextInt(4) == 0) {
             llm.switchRouting(policy.next(watched()));
+        } else if (dice == 93 && random.nextInt(4) == 0) {
+            flap();
         } else if (random.nextInt(4) == 0) {
             changePool();
         }
@@ -212,6 +256,24 @@ final class RandomLife {
         } else {
             drop(index);
             attempt.complete();
+        }
+    }
+
+    /** One that lives dies with everything it runs; one that is dead comes back. */
+    private void flap() {
+        int place = random.nextInt(backends.size());
+        if (dead.remove(place)) {
+            return;
+        }
+        dead.add(place);
+        for (int i = running.size() - 1; i >= 0; i--) {
+            ScriptedAttempt attempt = running.get(i);
+            if (placeOf.getOrDefault(attempt, -1) == place) {
+                drop(i);
+                if (!attempt.isEnded()) {
+                    attempt.fail(random.nextBoolean() ? Reason.UNAVAILABLE : Reason.TRUNCATED);
+                }
+            }
         }
     }
 
@@ -296,13 +358,18 @@ final class RandomLife {
 
     private void windDown() {
         quiet = true;
+        dead.clear();
         llm.pool().add(newEndpoint("last"));
         for (int i = 0; i < 20 * calls && !allEnded(); i++) {
             settle();
             while (!running.isEmpty()) {
                 progress();
             }
+            timers.advance(RetryPolicy.DEFAULT_LONGEST_BACKOFF); // those that pause before they try again
             live.removeIf(RandomCaller::hasEnded);
+            if (judged) {
+                timers.advance(Duration.ofSeconds(1)); // whoever is out comes back, and the calls that wait go on
+            }
         }
         callers.forEach(RandomCaller::finish);
         settle();
@@ -344,7 +411,7 @@ final class RandomLife {
         assertThat(views).isNotEmpty().allMatch(view -> view.inFlight() == 0);
         assertThat(drains).allMatch(CompletableFuture::isDone);
         assertThat(llm.waiting()).isZero();
-        assertThat(timers.pending()).isEmpty();
+        assertThat(timers.pending()).allMatch(timer -> judged && JUDGES.contains(timer));
 
         llm.close();
         settle();

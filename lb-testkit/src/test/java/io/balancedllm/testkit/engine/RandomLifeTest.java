@@ -3,6 +3,7 @@ package io.balancedllm.testkit.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.balancedllm.health.HealthCheck;
 import io.balancedllm.routing.RoutingPolicies;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -14,13 +15,14 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Thousands of calls on one thread, with failures, cancels, timeouts, slow readers, drained, removed and replaced
- * endpoints and switched policies, in an order drawn by a seed. A failure names policy and seed, and repeats.
+ * Ten thousand calls under each policy on one thread, with failures, cancels, timeouts, hedges, slow readers, drained,
+ * removed, replaced, dying and flapping endpoints and switched policies, in an order drawn by a seed. A failure names
+ * policy and seed, and repeats.
  */
 @DisplayName("A1, A2, A3: under every policy each call ends once, and nothing is left in flight")
 class RandomLifeTest {
     private static final int CALLS = 1_000;
-    private static final int SEEDS = 3;
+    private static final int SEEDS = 10;
     private static final int MORE_SEEDS = 200;
 
     static Stream<Arguments> lives() {
@@ -40,6 +42,16 @@ class RandomLifeTest {
     @MethodSource("lives")
     void everyCallEndsOnceAndNothingIsLeft(String policy, long seed) {
         RandomLife life = new RandomLife(policy, seed, CALLS);
+
+        life.run();
+
+        life.assertNothingWasLostOrCountedTwice();
+    }
+
+    @ParameterizedTest(name = "{0}, seed {1}")
+    @MethodSource("lives")
+    void everyCallEndsOnceAndNothingIsLeftWhileEndpointsAreJudged(String policy, long seed) {
+        RandomLife life = new RandomLife(policy, seed, CALLS, HealthCheck.defaults());
 
         life.run();
 
@@ -75,6 +87,8 @@ class RandomLifeTest {
                 .anyMatch(story -> story.contains("W"))
                 .anyMatch(story -> story.matches(".*E.*E.*"))
                 .contains("SX")
-                .anyMatch(story -> story.contains("F"));
+                .anyMatch(story -> story.contains("F"))
+                .as("was hedged")
+                .anyMatch(story -> story.matches(".*A[^E]*A.*"));
     }
 }

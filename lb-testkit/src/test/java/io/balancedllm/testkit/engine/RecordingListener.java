@@ -22,9 +22,14 @@ import java.util.regex.Pattern;
 /** Writes down, one letter each, what is told about every call, and holds it against the grammar of listeners. */
 final class RecordingListener implements LlmListener {
     /** Start, wait, attempt, accepted, first token, end of attempt, end of call: the grammar that LlmListener documents. */
-    private static final Pattern GRAMMAR = Pattern.compile("S(W?AC?F?E)*W?X");
+    private static final Pattern GRAMMAR = Pattern.compile("S[WACFE]*X");
+
+    private static final Pattern ATTEMPT_GRAMMAR = Pattern.compile("AC?F?E");
+    /** Without a hedge attempts come one after the other. */
+    private static final Pattern SERIAL_GRAMMAR = Pattern.compile("S(W?AC?F?E)*W?X");
 
     private final Map<String, String> told = new ConcurrentHashMap<>();
+    private final Map<String, String> toldOfAttempts = new ConcurrentHashMap<>();
     final ConcurrentLinkedQueue<CallEnd> ends = new ConcurrentLinkedQueue<>();
     final ConcurrentLinkedQueue<AttemptSummary> attempts = new ConcurrentLinkedQueue<>();
 
@@ -46,9 +51,21 @@ final class RecordingListener implements LlmListener {
                 .as("calls told out of order")
                 .filteredOn(call -> !GRAMMAR.matcher(call.getValue()).matches())
                 .isEmpty();
+        assertThat(toldOfAttempts.entrySet())
+                .as("attempts told out of order")
+                .filteredOn(
+                        attempt -> !ATTEMPT_GRAMMAR.matcher(attempt.getValue()).matches())
+                .isEmpty();
     }
 
-    private final class Recorder implements CallListener, AttemptListener {
+    /** The grammar of calls that are not hedged. */
+    void assertSerialGrammar() {
+        assertGrammar();
+        assertThat(told.values())
+                .allMatch(story -> SERIAL_GRAMMAR.matcher(story).matches());
+    }
+
+    private final class Recorder implements CallListener {
         private final String call;
         private final AtomicBoolean busy = new AtomicBoolean();
 
@@ -69,24 +86,30 @@ final class RecordingListener implements LlmListener {
 
         @Override
         public AttemptListener attemptStarted(AttemptInfo attempt, HeaderSink headers) {
-            tell("A");
-            return this;
+            String key = call + "/" + attempt.number();
+            tellOf(key, "A");
+            return new AttemptListener() {
+                @Override
+                public void accepted(ResponseInfo info) {
+                    tellOf(key, "C");
+                }
+
+                @Override
+                public void firstToken() {
+                    tellOf(key, "F");
+                }
+
+                @Override
+                public void ended(AttemptSummary summary) {
+                    attempts.add(summary);
+                    tellOf(key, "E");
+                }
+            };
         }
 
-        @Override
-        public void accepted(ResponseInfo info) {
-            tell("C");
-        }
-
-        @Override
-        public void firstToken() {
-            tell("F");
-        }
-
-        @Override
-        public void ended(AttemptSummary summary) {
-            attempts.add(summary);
-            tell("E");
+        private void tellOf(String attempt, String letter) {
+            toldOfAttempts.merge(attempt, letter, String::concat);
+            tell(letter);
         }
 
         @Override

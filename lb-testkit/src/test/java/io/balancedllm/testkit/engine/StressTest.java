@@ -16,6 +16,7 @@ import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.metrics.LlmStatistics;
+import io.balancedllm.resilience.RetryPolicy;
 import io.balancedllm.routing.RoutingPolicies;
 import io.balancedllm.testkit.EchoBackend;
 import java.time.Duration;
@@ -88,6 +89,10 @@ class StressTest {
                 .routing(policy)
                 .listener(listener)
                 .closeGrace(Duration.ofMinutes(1))
+                .retry(RetryPolicy.builder()
+                        .budgetPerCall(2)
+                        .backoff(Duration.ofMillis(1), Duration.ofMillis(5))
+                        .build())
                 .build();
         llm.pool().add(endpoint("steady", 0));
         llm.pool().add(endpoint("changing", 0));

@@ -47,11 +47,9 @@ class EngineModelTest {
 
     @Test
     void itRefusesLimitsThatCannotWork() {
-        assertThatThrownBy(() -> new EngineModel(H100.gpu(), H100.llm(), 0.001, 0, 1))
-                .hasMessageContaining("maxBatchedTokens");
-        assertThatThrownBy(() -> new EngineModel(H100.gpu(), H100.llm(), -1, 1, 1))
+        assertThatThrownBy(() -> new EngineModel(H100.cost(), 0, 1)).hasMessageContaining("maxBatchedTokens");
+        assertThatThrownBy(() -> new Roofline(Roofline.Gpu.H100, Roofline.Llm.LLAMA_8B, -1))
                 .hasMessageContaining("stepOverheadSeconds");
-        assertThatThrownBy(() -> new EngineModel(H100.gpu(), H100.llm(), 0.001, 8, 9))
-                .hasMessageContaining("maxSequences");
+        assertThatThrownBy(() -> new EngineModel(H100.cost(), 8, 9)).hasMessageContaining("maxSequences");
     }
 }

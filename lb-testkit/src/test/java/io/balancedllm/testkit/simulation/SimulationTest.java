@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SimulationTest {
-    private static final Supplier<RoutingPolicy> LEAST_PENDING = LeastPendingPromptTokens::new;
+    private static final Supplier<RoutingPolicy> LEAST_PENDING = RoutingPolicies::leastPendingPromptTokens;
 
     private final Trace trace = SmallTraces.mixed(600, 0.06, 11);
 
@@ -38,7 +38,7 @@ class SimulationTest {
     void inTheEndEveryRequestIsAnsweredAndNothingIsLeftBehind() {
         Simulation simulation =
                 Simulation.builder(trace).replicas(3).kvBlocks(200).build();
-        SimulationRun run = new SimulationRun(simulation, RoutingPolicies.leastConnections(), 1);
+        SimulationRun run = new SimulationRun(simulation, fleet -> RoutingPolicies.leastConnections(), 1);
         SimulationResult result = run.run();
         assertThat(result.failed()).isZero();
         assertThat(result.requests()).isEqualTo(540); // 600 less the warm-up
@@ -53,7 +53,7 @@ class SimulationTest {
     @Test
     void theBalancerCountsTheSame() {
         Simulation simulation = Simulation.builder(trace).replicas(4).warmUp(0).build();
-        SimulationRun run = new SimulationRun(simulation, RoutingPolicies.leastConnections(), 1);
+        SimulationRun run = new SimulationRun(simulation, fleet -> RoutingPolicies.leastConnections(), 1);
         SimulationResult result = run.run();
         LlmStatistics statistics = run.statistics();
         assertThat(statistics.completed()).isEqualTo(600);
