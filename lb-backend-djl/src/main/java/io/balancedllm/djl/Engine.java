@@ -3,6 +3,7 @@ package io.balancedllm.djl;
 
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.ProbeResult;
 import io.balancedllm.time.Ticker;
 import java.time.Duration;
@@ -47,6 +48,10 @@ final class Engine {
     private final List<Work> running = new ArrayList<>();
     private final PrefixCache prefixes = new PrefixCache();
     private int reservedTokens;
+    /** What {@link #report} tells of the engine thread's own books, as of its last step. */
+    private volatile int runningNow;
+
+    private volatile int reservedNow;
     private volatile double secondsPerSequence = 1;
     private volatile boolean closed;
     private volatile long stepStarted;
@@ -102,6 +107,18 @@ final class Engine {
                     ProbeResult.Status.UNHEALTHY, "one step takes longer than " + STALLED_STEP.toSeconds() + " s");
         }
         return ProbeResult.READY;
+    }
+
+    /** {@return how busy it is; any thread} */
+    EngineReport report() {
+        int running = runningNow;
+        return EngineReport.builder()
+                .running(running)
+                .waiting(Math.max(0, pending.get() - running))
+                .maxSequences(options.maxSequences())
+                .kvCapacityTokens(options.kvTokens())
+                .kvUsage(Math.min(1, (double) reservedNow / options.kvTokens()))
+                .build();
     }
 
     /** Serves until {@link #shutDown}; the body of the engine thread. */
@@ -160,6 +177,7 @@ final class Engine {
             takeNew();
             dropEnded();
             admit();
+            tellLoad();
             List<Work> batch = new ArrayList<>();
             List<Kernel.Slice> slices = new ArrayList<>();
             schedule(batch, slices);
@@ -170,8 +188,14 @@ final class Engine {
             dropEnded();
             return true;
         } finally {
+            tellLoad();
             stepping = false;
         }
+    }
+
+    private void tellLoad() {
+        runningNow = running.size();
+        reservedNow = reservedTokens;
     }
 
     private void takeNew() {

@@ -7,6 +7,7 @@ import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.Attempt;
 import io.balancedllm.endpoint.BackendTraits;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.LlmBackend;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.random.RandomGenerator;
@@ -120,6 +122,12 @@ public final class Gpt2Backend implements LlmBackend {
     @Override
     public CompletionStage<ProbeResult> probe(Duration timeout) {
         return CompletableFuture.completedStage(engine.probe());
+    }
+
+    /** Tells at once what runs, what waits, and how much of the KV memory is reserved. */
+    @Override
+    public CompletionStage<Optional<EngineReport>> report(Duration timeout) {
+        return CompletableFuture.completedFuture(engine.closed() ? Optional.empty() : Optional.of(engine.report()));
     }
 
     @Override

@@ -2,7 +2,10 @@
 package io.balancedllm.examples;
 
 import io.balancedllm.examples.bench.BenchCommand;
+import io.balancedllm.examples.compare.CompareCommand;
 import io.balancedllm.examples.console.Mistakes;
+import io.balancedllm.examples.faults.FaultWorkerCommand;
+import io.balancedllm.examples.faults.FaultsCommand;
 import io.balancedllm.examples.logits.LogitsCommand;
 import io.balancedllm.examples.simulate.SimulateCommand;
 import io.balancedllm.examples.story.StoryCommand;
@@ -62,6 +65,9 @@ public final class Main {
         commands.put("logits", LogitsCommand::new);
         commands.put("bench", BenchCommand::new);
         commands.put("simulate", SimulateCommand::new);
+        commands.put("compare", CompareCommand::new);
+        commands.put("faults", FaultsCommand::new);
+        commands.put("fault-worker", FaultWorkerCommand::new);
         return commands;
     }
 

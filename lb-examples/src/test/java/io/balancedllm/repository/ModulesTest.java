@@ -127,6 +127,7 @@ class ModulesTest {
         return Stream.concat(Stream.of(root), root.getSubpackagesInTree().stream())
                 .filter(subpackage -> !subpackage.getClasses().isEmpty())
                 .map(JavaPackage::getName)
+                .filter(name -> !name.endsWith(".jmh_generated"))
                 .toList();
     }
 }

@@ -11,7 +11,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         description = "Measures this library against doing without it.",
-        subcommands = OverheadCommand.class,
+        subcommands = {OverheadCommand.class, IndexCommand.class, HashCommand.class},
         synopsisSubcommandLabel = "BENCHMARK",
         mixinStandardHelpOptions = true)
 public final class BenchCommand implements Callable<Integer> {

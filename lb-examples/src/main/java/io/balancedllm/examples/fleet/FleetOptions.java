@@ -28,6 +28,9 @@ public final class FleetOptions {
     @Mixin
     private final ModelOptions model = new ModelOptions();
 
+    @Mixin
+    private final SourceOptions source = new SourceOptions();
+
     @Option(
             names = "--endpoint",
             paramLabel = "URL",
@@ -56,14 +59,24 @@ public final class FleetOptions {
         if (!endpoints.isEmpty() && model.given()) {
             throw mistake("--endpoint uses remote models: leave out --model and --replicas");
         }
-        EndpointPool.Builder pool = EndpointPool.builder();
-        for (Endpoint endpoint : endpoints.isEmpty() ? model.open() : remote()) {
-            pool.add(endpoint);
+        if (source.given() && model.given()) {
+            throw mistake("--registrar and --watch-file use remote models: leave out --model and --replicas");
         }
-        return BalancedLlm.builder()
+        EndpointPool.Builder pool = EndpointPool.builder();
+        if (!endpoints.isEmpty() || !source.given()) {
+            (endpoints.isEmpty() ? model.open() : remote()).forEach(pool::add);
+        }
+        BalancedLlm llm = BalancedLlm.builder()
                 .pool(pool.build())
                 .routing(RoutingPolicies.named(policy))
                 .build();
+        try {
+            source.fill(llm.pool());
+            return llm;
+        } catch (RuntimeException e) {
+            llm.close();
+            throw e;
+        }
     }
 
     private List<Endpoint> remote() {

@@ -3,26 +3,78 @@ package io.balancedllm.examples.worker;
 
 import io.balancedllm.BalancedLlm;
 import io.balancedllm.EndpointStatus;
+import io.balancedllm.endpoint.Endpoint;
+import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.metrics.EndpointStatistics;
 import io.balancedllm.metrics.LatencyStatistics;
 import io.balancedllm.metrics.LatencySummary;
 import io.balancedllm.metrics.LlmStatistics;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /** The statistics of a balancer in the text format of Prometheus. Quantiles are of the recent past, counts of always. */
 final class MetricsText {
+    private static final Duration AT_ONCE = Duration.ZERO;
     private static final double NANOS_PER_SECOND = 1e9;
 
     private final StringBuilder text = new StringBuilder();
 
     private MetricsText() {}
 
-    static String of(BalancedLlm llm) {
+    /**
+     * {@return the page}
+     *
+     * @param replicas what answers: their load goes by the names of vLLM, so that whoever reads those reads these
+     */
+    static String of(BalancedLlm llm, List<Endpoint> replicas) {
         MetricsText metrics = new MetricsText();
+        metrics.engines(replicas);
         metrics.calls(llm.statistics(), llm.waiting());
         metrics.endpoints(llm);
         return metrics.text.toString();
+    }
+
+    private void engines(List<Endpoint> replicas) {
+        List<String> labels = new ArrayList<>();
+        List<EngineReport> reports = new ArrayList<>();
+        for (Endpoint replica : replicas) {
+            // Engines in this process answer at once.
+            Optional<EngineReport> report =
+                    replica.backend().report(AT_ONCE).toCompletableFuture().getNow(Optional.empty());
+            String model =
+                    replica.backend().traits().models().stream().findFirst().orElse("");
+            if (report.isPresent()) {
+                labels.add("engine=\"" + reports.size() + "\",model_name=\"" + escaped(model) + "\"");
+                reports.add(report.get());
+            }
+        }
+        head("vllm:num_requests_running", "gauge", "Requests an engine works on.");
+        for (int i = 0; i < reports.size(); i++) {
+            String label = labels.get(i);
+            reports.get(i).running().ifPresent(value -> sample("vllm:num_requests_running", label, value));
+        }
+        head("vllm:num_requests_waiting", "gauge", "Requests that wait inside an engine.");
+        for (int i = 0; i < reports.size(); i++) {
+            String label = labels.get(i);
+            reports.get(i).waiting().ifPresent(value -> sample("vllm:num_requests_waiting", label, value));
+        }
+        head("vllm:kv_cache_usage_perc", "gauge", "The share of an engine's KV memory in use, 0 to 1.");
+        for (int i = 0; i < reports.size(); i++) {
+            String label = labels.get(i);
+            reports.get(i).kvUsage().ifPresent(value -> sample("vllm:kv_cache_usage_perc", label, value));
+        }
+        head("vllm:cache_config_info", "gauge", "An engine's KV memory, in its labels.");
+        for (int i = 0; i < reports.size(); i++) {
+            EngineReport report = reports.get(i);
+            if (report.kvBlocks().isPresent() && report.blockTokens().isPresent()) {
+                String sizes = "block_size=\"" + report.blockTokens().getAsInt() + "\",num_gpu_blocks=\""
+                        + report.kvBlocks().getAsInt() + "\",";
+                sample("vllm:cache_config_info", sizes + labels.get(i), 1);
+            }
+        }
     }
 
     private void calls(LlmStatistics statistics, int waiting) {
@@ -109,8 +161,11 @@ final class MetricsText {
     }
 
     private static String label(String endpoint) {
-        return "endpoint=\""
-                + endpoint.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + "\"";
+        return "endpoint=\"" + escaped(endpoint) + "\"";
+    }
+
+    private static String escaped(String text) {
+        return text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n");
     }
 
     private static double seconds(Duration duration) {

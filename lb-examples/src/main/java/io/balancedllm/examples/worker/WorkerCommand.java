@@ -3,12 +3,14 @@ package io.balancedllm.examples.worker;
 
 import io.balancedllm.BalancedLlm;
 import io.balancedllm.EndpointPool;
+import io.balancedllm.discovery.WorkerRegistration;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.examples.console.Failure;
-import io.balancedllm.examples.fleet.ModelOptions;
+import io.balancedllm.examples.fleet.EngineOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
@@ -20,7 +22,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**
- * Serves GPT-2 on the OpenAI wire until it is told to end; then refuses new requests, lets those in flight end and
+ * Serves GPT-2, or a simulated engine, on the OpenAI wire until it is told to end; then refuses new requests, lets those in flight end and
  * exits with 0.
  */
 @Command(name = "worker", description = "Serves GPT-2 on the OpenAI wire.", mixinStandardHelpOptions = true)
@@ -46,21 +48,26 @@ public final class WorkerCommand implements Callable<Integer> {
     private String host = "";
 
     @Mixin
-    private final ModelOptions model = new ModelOptions();
+    private final EngineOptions engine = new EngineOptions();
+
+    @Mixin
+    private final RegistrationOptions registration = new RegistrationOptions();
 
     @Override
     public Integer call() throws InterruptedException {
         if (port < 0 || port > MAX_PORT) {
             throw new ParameterException(spec.commandLine(), "--port must be 0 to " + MAX_PORT + ", got " + port);
         }
-        List<Endpoint> replicas = model.open();
+        List<Endpoint> replicas = engine.open();
         EndpointPool.Builder pool = EndpointPool.builder();
         replicas.forEach(pool::add);
         try (BalancedLlm llm = BalancedLlm.builder().pool(pool.build()).build();
                 WorkerServer server = listen(llm, replicas)) {
-            endGracefully(server, llm, spec.commandLine().getErr());
+            String url = "http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + server.port();
+            Optional<WorkerRegistration> registered = registration.start(url, replicas);
+            endGracefully(registered, server, llm, spec.commandLine().getErr());
             PrintWriter out = spec.commandLine().getOut();
-            out.println("listening on http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + server.port());
+            out.println("listening on " + url);
             out.flush();
             new CountDownLatch(1).await();
         }
@@ -79,10 +86,12 @@ public final class WorkerCommand implements Callable<Integer> {
     }
 
     /** A signal ends the machine with a code above 128 whatever the hooks do, unless one of them halts it with 0. */
-    private static void endGracefully(WorkerServer server, BalancedLlm llm, PrintWriter err) {
+    private static void endGracefully(
+            Optional<WorkerRegistration> registered, WorkerServer server, BalancedLlm llm, PrintWriter err) {
         Thread hook = new Thread(
                 () -> {
                     int code = ExitCode.OK;
+                    registered.ifPresent(WorkerRegistration::close); // first, so that nobody sends what is refused
                     try {
                         if (!server.drain()) {
                             err.println("requests were still running after " + WorkerServer.DRAIN.toSeconds() + " s");

@@ -76,7 +76,7 @@ public final class WorkerServer implements AutoCloseable {
                 .post("/v1/embeddings", blocking((exchange, body) -> embed(llm, exchange, body)))
                 .get("/v1/models", status::models)
                 .get("/health", status::health)
-                .get("/metrics", exchange -> Replies.metrics(exchange, MetricsText.of(llm)));
+                .get("/metrics", exchange -> Replies.metrics(exchange, MetricsText.of(llm, replicas)));
         routes.setFallbackHandler(exchange -> Replies.notFound(exchange, PATHS));
         routes.setInvalidMethodHandler(exchange -> Replies.notFound(exchange, PATHS));
         requests = new GracefulShutdownHandler(routes);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package io.balancedllm.examples.bench;
+
+import io.balancedllm.examples.console.Failure;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.openjdk.jmh.profile.GCProfiler;
+import org.openjdk.jmh.results.Result;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+import org.openjdk.jmh.runner.options.TimeValue;
+import org.openjdk.jmh.runner.options.VerboseMode;
+import picocli.CommandLine.Option;
+
+/** Runs the methods of a benchmark, each in a Java virtual machine of its own. */
+final class Jmh {
+    private static final String ALLOCATED = "gc.alloc.rate.norm";
+
+    @Option(names = "--forks", paramLabel = "N", description = "Virtual machines of each measurement. Default: 1.")
+    private int forks = 1;
+
+    @Option(
+            names = "--iterations",
+            paramLabel = "N",
+            description = "Measurements of a second in each, after half as many to warm up. Default: 6.")
+    private int iterations = 6;
+
+    /** Nanoseconds and bytes allocated of one operation. */
+    record Score(double nanos, double bytes) {}
+
+    /** {@return scores by method} */
+    Map<String, Score> run(Class<?> benchmark, int threads, String... methods) {
+        Map<String, Score> scores = new LinkedHashMap<>();
+        for (String method : methods) {
+            Collection<RunResult> results = run(Pattern.quote(benchmark.getName() + "." + method) + "$", threads);
+            for (RunResult result : results) {
+                Result<?> allocated = result.getSecondaryResults().get(ALLOCATED);
+                scores.put(
+                        method,
+                        new Score(
+                                result.getPrimaryResult().getScore(),
+                                allocated == null ? Double.NaN : allocated.getScore()));
+            }
+        }
+        return scores;
+    }
+
+    private Collection<RunResult> run(String methods, int threads) {
+        try {
+            return new Runner(new OptionsBuilder()
+                            .include(methods)
+                            .threads(threads)
+                            .forks(forks)
+                            .warmupIterations(Math.max(1, iterations / 2))
+                            .warmupTime(TimeValue.seconds(1))
+                            .measurementIterations(iterations)
+                            .measurementTime(TimeValue.seconds(1))
+                            .addProfiler(GCProfiler.class)
+                            .verbosity(VerboseMode.SILENT)
+                            .shouldFailOnError(true)
+                            .build())
+                    .run();
+        } catch (RunnerException e) {
+            throw new Failure("the benchmark failed: " + e.getMessage(), e);
+        }
+    }
+}
