@@ -15,12 +15,23 @@ final class BytesEncoder implements PromptEncoder {
     /** Bytes of text taken for one token; what a model's tokens really hold is learned from its answers. */
     static final int BYTES_PER_TOKEN = 4;
 
-    /** Tokens in a block. */
+    /** Tokens in a block when nothing else is said. */
     static final int TOKENS_PER_BLOCK = 64;
 
-    private static final int BLOCK_BYTES = BYTES_PER_TOKEN * TOKENS_PER_BLOCK;
+    private static final int LARGEST_BLOCK = 4_096;
 
     private final SessionMemo memo = new SessionMemo();
+    private final int tokensPerBlock;
+    private final int blockBytes;
+
+    BytesEncoder(int tokensPerBlock) {
+        if (tokensPerBlock < 1 || tokensPerBlock > LARGEST_BLOCK) {
+            throw new IllegalArgumentException(
+                    "tokensPerBlock must be 1 to " + LARGEST_BLOCK + ", got " + tokensPerBlock);
+        }
+        this.tokensPerBlock = tokensPerBlock;
+        this.blockBytes = BYTES_PER_TOKEN * tokensPerBlock;
+    }
 
     @Override
     public PromptBlocks encode(CompletionRequest request, CallOptions options) {
@@ -36,10 +47,10 @@ final class BytesEncoder implements PromptEncoder {
                             chat)
                     : blocks(begin(key, request, chat.messages()));
         }
-        BlockChain chain = new BlockChain(BLOCK_BYTES, key);
+        BlockChain chain = new BlockChain(blockBytes, key);
         if (request.prompt() instanceof Prompt.Tokens tokens) {
             tokens.sequences().forEach(ids -> chain.add(PromptBytes.bytes(ids)));
-            return new PromptBlocks(chain.hashes(), TOKENS_PER_BLOCK, tokens(chain), true);
+            return new PromptBlocks(chain.hashes(), tokensPerBlock, tokens(chain), true);
         }
         new PromptBytes(chain).prompt(request.prompt());
         return blocks(chain);
@@ -50,7 +61,7 @@ final class BytesEncoder implements PromptEncoder {
         SessionMemo.Turn last = memo.lastTurn(session);
         BlockChain chain;
         if (last != null && last.isBeginningOf(key, request.tools(), messages)) {
-            chain = last.resume(BLOCK_BYTES);
+            chain = last.resume(blockBytes);
             PromptBytes bytes = new PromptBytes(chain);
             messages.subList(last.messages().size(), messages.size()).forEach(bytes::message);
         } else {
@@ -60,16 +71,16 @@ final class BytesEncoder implements PromptEncoder {
         return blocks(chain);
     }
 
-    private static BlockChain begin(long key, CompletionRequest request, List<Message> messages) {
-        BlockChain chain = new BlockChain(BLOCK_BYTES, key);
+    private BlockChain begin(long key, CompletionRequest request, List<Message> messages) {
+        BlockChain chain = new BlockChain(blockBytes, key);
         PromptBytes bytes = new PromptBytes(chain);
         bytes.tools(request.tools());
         messages.forEach(bytes::message);
         return chain;
     }
 
-    private static PromptBlocks blocks(BlockChain chain) {
-        return new PromptBlocks(chain.hashes(), TOKENS_PER_BLOCK, tokens(chain), false);
+    private PromptBlocks blocks(BlockChain chain) {
+        return new PromptBlocks(chain.hashes(), tokensPerBlock, tokens(chain), false);
     }
 
     private static int tokens(BlockChain chain) {
@@ -78,6 +89,6 @@ final class BytesEncoder implements PromptEncoder {
 
     @Override
     public String toString() {
-        return "bytes()";
+        return "bytes(" + tokensPerBlock + ")";
     }
 }

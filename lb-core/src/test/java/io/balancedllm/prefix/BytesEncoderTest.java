@@ -2,6 +2,7 @@
 package io.balancedllm.prefix;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.CompletionRequest;
@@ -185,6 +186,19 @@ class BytesEncoderTest {
         assertThat(hashes(encoder.encode(
                         mine, SESSION.newBuilder().tenant("other").build())))
                 .isEqualTo(hashes(encode(mine)));
+    }
+
+    @Test
+    void blocksMayBeSmallerForModelsWithASmallContext() {
+        PromptBlocks small = PromptEncoder.bytes(16).encode(chat().build(), CallOptions.DEFAULT);
+        PromptBlocks usual = encode(chat().build());
+
+        assertThat(small.tokensPerBlock()).isEqualTo(16);
+        assertThat(small.promptTokens()).isEqualTo(usual.promptTokens());
+        assertThat(small.size()).isBetween(4 * usual.size(), 4 * usual.size() + 3);
+        assertThatThrownBy(() -> PromptEncoder.bytes(0))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("tokensPerBlock must be 1 to 4096, got 0");
     }
 
     @Test
