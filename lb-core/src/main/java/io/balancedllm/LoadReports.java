@@ -45,39 +45,57 @@ final class LoadReports {
 
     /** Begins to ask an endpoint that has joined, within an interval. */
     void joined(PoolMember member) {
-        schedule(member, (long) (room.random().nextDouble() * interval.toNanos()));
+        new Asked(member).again(room.random().nextDouble());
     }
 
-    private void schedule(PoolMember member, long delayNanos) {
-        room.scheduler().schedule("load report", delayNanos, () -> {
-            if (member.state() != EndpointState.REMOVED) {
-                room.loop().execute(() -> ask(member));
-            }
-        });
-    }
+    /** An endpoint that is asked again and again. One that fails is told of once, until it has told its load. */
+    private final class Asked {
+        private final PoolMember member;
+        private volatile boolean failing;
 
-    private void ask(PoolMember member) {
-        long askedNanos = room.nanos();
-        int inFlight = member.inFlight();
-        try {
-            CompletionStage<Optional<EngineReport>> answer =
-                    member.endpoint().backend().report(interval);
-            CompletionStage<Optional<EngineReport>> unused = answer.whenComplete((told, failure) -> {
-                if (failure != null) {
-                    LOG.warn("the backend of endpoint {} failed to report its load", member.id(), failure);
-                } else {
-                    told.ifPresent(report -> member.report(report.at(askedNanos), inFlight, lifetime));
-                }
-                again(member);
-            });
-        } catch (RuntimeException e) {
-            LOG.warn("the backend of endpoint {} threw when it was asked for its load", member.id(), e);
-            again(member);
+        Asked(PoolMember member) {
+            this.member = member;
         }
-    }
 
-    private void again(PoolMember member) {
-        double factor = 1 + JITTER * (2 * room.random().nextDouble() - 1);
-        schedule(member, (long) (factor * interval.toNanos()));
+        /** Asks after this part of an interval. */
+        void again(double part) {
+            room.scheduler().schedule("load report", (long) (part * interval.toNanos()), () -> {
+                if (member.state() != EndpointState.REMOVED) {
+                    room.loop().execute(this::ask);
+                }
+            });
+        }
+
+        private void ask() {
+            long askedNanos = room.nanos();
+            int inFlight = member.inFlight();
+            try {
+                CompletionStage<Optional<EngineReport>> answer =
+                        member.endpoint().backend().report(interval);
+                CompletionStage<Optional<EngineReport>> unused = answer.whenComplete((told, failure) -> {
+                    if (failure != null) {
+                        failed(failure);
+                    } else {
+                        failing = false;
+                        told.ifPresent(report -> member.report(report.at(askedNanos), inFlight, lifetime));
+                    }
+                    jittered();
+                });
+            } catch (RuntimeException e) {
+                failed(e);
+                jittered();
+            }
+        }
+
+        private void failed(Throwable failure) {
+            if (!failing) {
+                failing = true;
+                LOG.warn("the backend of endpoint {} failed to report its load", member.id(), failure);
+            }
+        }
+
+        private void jittered() {
+            again(1 + JITTER * (2 * room.random().nextDouble() - 1));
+        }
     }
 }

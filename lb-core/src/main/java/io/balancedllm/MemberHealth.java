@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
 final class MemberHealth {
     /** The first probes of a pool are spread over this time for each of its endpoints. */
     static final Duration FIRST_PROBE_SPREAD = Duration.ofMillis(1);
+    /** Between probes while there is doubt: a connection failed, or a probe, but not as many in a row as it takes. */
+    static final Duration DOUBT_INTERVAL = Duration.ofSeconds(1);
     /** How long the one request that tries an endpoint keeps others from trying it. */
     static final Duration TRIAL_PERMIT = Duration.ofSeconds(30);
 
@@ -39,6 +41,8 @@ final class MemberHealth {
     private volatile long nextChange = Long.MAX_VALUE;
     private volatile boolean over;
     private long nextProbe;
+    private long lastProbe;
+    private boolean probing;
     private Scheduler.@Nullable Timer probeTimer;
     private Scheduler.@Nullable Timer stateTimer;
     private Scheduler.@Nullable Timer permitTimer;
@@ -118,11 +122,36 @@ final class MemberHealth {
     // ---- regular probes ----
 
     private void scheduleProbe(EngineRoom engine, long delayNanos) {
+        probing = false;
         nextProbe = engine.nanos() + Math.max(0, delayNanos);
         probeTimer = engine.scheduler().schedule("probe", delayNanos, () -> probe(engine));
     }
 
+    /** A connection failed: the next probe is not waited for, but no two come closer than in doubt. */
+    private void doubt() {
+        EngineRoom engine = room;
+        if (engine == null) {
+            return;
+        }
+        synchronized (pool.lock()) {
+            long now = engine.nanos();
+            long soon = Math.max(0, lastProbe + doubtNanos() - now);
+            if (!over && !probing && nextProbe - now > soon) {
+                AttemptTimers.cancel(probeTimer);
+                scheduleProbe(engine, soon);
+                arm(engine);
+            }
+        }
+    }
+
+    private long doubtNanos() {
+        return Math.min(DOUBT_INTERVAL.toNanos(), check.interval().toNanos());
+    }
+
     private void probe(EngineRoom engine) {
+        synchronized (pool.lock()) {
+            probing = true;
+        }
         ProbeRun.start(engine, member, check.timeout(), new ProbeRun.Listener() {
             @Override
             public void probed(ProbeResult result, boolean answered, long begunNanos) {
@@ -151,8 +180,13 @@ final class MemberHealth {
         tell(machine -> counts ? machine.probed(result, now) : null);
         synchronized (pool.lock()) {
             if (!over) {
+                lastProbe = begunNanos;
                 double jitter = 1 + check.jitter() * (2 * engine.random().nextDouble() - 1);
-                scheduleProbe(engine, (long) (check.interval().toNanos() * jitter) - (now - begunNanos));
+                // One that is late may be busy: it is not pressed.
+                long interval = answered && machine.isInDoubt()
+                        ? doubtNanos()
+                        : check.interval().toNanos();
+                scheduleProbe(engine, (long) (interval * jitter) - (now - begunNanos));
                 arm(engine);
             }
         }
@@ -209,12 +243,21 @@ final class MemberHealth {
             return; // ended by a drain, not by the endpoint
         }
         Verdict verdict = verdict(outcome, failure);
+        if (check.probes() && failure != null && isUnreached(failure)) {
+            doubt();
+        }
         tell(machine -> machine.ended(
                 lease.epoch(),
                 member.isTrial(lease),
                 verdict,
                 verdict.kind() == Verdict.Kind.FAILURE && pool.mayEject(member),
                 nowNanos));
+    }
+
+    /** {@return whether no answer of any kind came back} */
+    private static boolean isUnreached(LlmException failure) {
+        return failure.reason() == LlmException.Reason.UNAVAILABLE
+                && failure.statusCode().isEmpty();
     }
 
     private static Verdict verdict(Outcome outcome, @Nullable LlmException failure) {

@@ -23,7 +23,10 @@ final class Silence {
     /** How much longer than usual such a probe may take. */
     static final int USUAL_PROBES = 4;
 
-    private static final int SMOOTHING = 8;
+    /** Weight of one probe among those before it: a quick one tells what is usual, a late one that it was late. */
+    private static final int FALLING = 2;
+
+    private static final int RISING = 8;
 
     private final EngineRoom room;
     private final PoolMember member;
@@ -32,6 +35,7 @@ final class Silence {
     private final AtomicBoolean listening = new AtomicBoolean();
     private volatile long waitingSince;
     private volatile long lastHeard;
+    private volatile boolean probed;
     private volatile long usualProbe;
     private volatile Scheduler.@Nullable Timer timer;
 
@@ -50,10 +54,13 @@ final class Silence {
         lastHeard = nowNanos;
     }
 
-    /** A regular probe was answered after this time. */
+    /** A regular probe was answered after this time. The first of all also opens a connection, and does not count. */
     void answered(long nanos) {
         long usual = usualProbe;
-        usualProbe = usual == 0 ? nanos : usual + (nanos - usual) / SMOOTHING;
+        if (probed) {
+            usualProbe = usual == 0 ? nanos : usual + (nanos - usual) / (nanos < usual ? FALLING : RISING);
+        }
+        probed = true;
     }
 
     void waits(long nowNanos) {

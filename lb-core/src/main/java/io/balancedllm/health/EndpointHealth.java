@@ -102,6 +102,11 @@ public final class EndpointHealth {
         return lastProbeFailed;
     }
 
+    /** {@return whether the latest regular probes failed, but not enough of them to make the endpoint unhealthy} */
+    public boolean isInDoubt() {
+        return failedProbes > 0 && failedProbes < check.fall();
+    }
+
     /**
      * {@return the share of a full one that a slow start leaves, above 0 and at most 1}
      *
