@@ -22,6 +22,7 @@ public final class CallOptions {
     private final int priority;
     private final boolean retryable;
     private final boolean explain;
+    private final CacheControl cache;
 
     private CallOptions(Builder builder) {
         tenant = builder.tenant;
@@ -32,6 +33,7 @@ public final class CallOptions {
         priority = builder.priority;
         retryable = builder.retryable;
         explain = builder.explain;
+        cache = builder.cache;
     }
 
     /** {@return a builder with the defaults} */
@@ -50,6 +52,7 @@ public final class CallOptions {
         builder.priority = priority;
         builder.retryable = retryable;
         builder.explain = explain;
+        builder.cache = cache;
         return builder;
     }
 
@@ -93,6 +96,11 @@ public final class CallOptions {
         return explain;
     }
 
+    /** {@return what the call wants of the cache, where there is one; default {@link CacheControl#DEFAULT}} */
+    public CacheControl cache() {
+        return cache;
+    }
+
     @Override
     public boolean equals(@Nullable Object other) {
         return other instanceof CallOptions that
@@ -103,12 +111,13 @@ public final class CallOptions {
                 && Objects.equals(timeout, that.timeout)
                 && priority == that.priority
                 && retryable == that.retryable
-                && explain == that.explain;
+                && explain == that.explain
+                && cache.equals(that.cache);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(tenant, session, affinityKey, clientAddress, timeout, priority, retryable, explain);
+        return Objects.hash(tenant, session, affinityKey, clientAddress, timeout, priority, retryable, explain, cache);
     }
 
     @Override
@@ -129,6 +138,7 @@ public final class CallOptions {
         private int priority;
         private boolean retryable = true;
         private boolean explain;
+        private CacheControl cache = CacheControl.DEFAULT;
 
         private Builder() {}
 
@@ -183,6 +193,12 @@ public final class CallOptions {
         /** Asks for candidates and cost terms in the {@link DecisionRecord}. */
         public Builder explain(boolean explain) {
             this.explain = explain;
+            return this;
+        }
+
+        /** Says what the call wants of the cache. */
+        public Builder cache(CacheControl cache) {
+            this.cache = cache;
             return this;
         }
 

@@ -107,6 +107,23 @@ public sealed interface CompletionChunk {
             return new Builder(index);
         }
 
+        /** {@return a builder that starts as a copy of this chunk} */
+        public Builder newBuilder() {
+            Builder builder = new Builder(index);
+            builder.id = id;
+            builder.model = model;
+            builder.role = role;
+            builder.content = content;
+            builder.reasoning = reasoning;
+            builder.refusal = refusal;
+            builder.toolCalls = toolCalls;
+            builder.finishReason = finishReason;
+            builder.logprobs = logprobs;
+            builder.usage = usage;
+            builder.extra = extra;
+            return builder;
+        }
+
         /** {@return which choice this extends, from 0} */
         public int index() {
             return index;

@@ -13,12 +13,13 @@ import org.jspecify.annotations.Nullable;
  *
  * @param callId identifies the call in logs and events
  * @param policy the routing policy with its parameters, as its {@code toString} tells them
- * @param endpoint id of the endpoint of the last attempt; empty when none was made
+ * @param endpoint id of the endpoint that answered, or of the last attempt; empty when none was made
  * @param candidates who could have been picked at the last pick; empty unless explained
  * @param attempts every attempt, in order
  * @param waited time in the waiting line, zero when the call did not wait
  * @param timeToFirstTokenOrNull from call to first token; null when there was none
  * @param duration from call to end
+ * @param cache what the cache did for the call; {@link CacheOutcome.Bypass#OFF} where there is none
  */
 public record DecisionRecord(
         String callId,
@@ -28,7 +29,8 @@ public record DecisionRecord(
         List<AttemptSummary> attempts,
         Duration waited,
         @Nullable Duration timeToFirstTokenOrNull,
-        Duration duration) {
+        Duration duration,
+        CacheOutcome cache) {
     /** Copies the lists. */
     public DecisionRecord {
         candidates = List.copyOf(candidates);

@@ -15,6 +15,7 @@ public final class LlmStatistics {
     private final LatencyStatistics timeToFirstToken;
     private final LatencyStatistics duration;
     private final LatencyStatistics waiting;
+    private final CacheStatistics cache;
     private final List<EndpointStatistics> endpoints;
 
     LlmStatistics(
@@ -25,6 +26,7 @@ public final class LlmStatistics {
             LatencyStatistics timeToFirstToken,
             LatencyStatistics duration,
             LatencyStatistics waiting,
+            CacheStatistics cache,
             List<EndpointStatistics> endpoints) {
         this.calls = calls;
         this.failures = failures;
@@ -33,6 +35,7 @@ public final class LlmStatistics {
         this.timeToFirstToken = timeToFirstToken;
         this.duration = duration;
         this.waiting = waiting;
+        this.cache = cache;
         this.endpoints = List.copyOf(endpoints);
     }
 
@@ -91,6 +94,11 @@ public final class LlmStatistics {
         return waiting;
     }
 
+    /** {@return what the cache did for the calls that ended; all zero without one} */
+    public CacheStatistics cache() {
+        return cache;
+    }
+
     /** {@return the endpoints in the pool, in the order they joined} */
     public List<EndpointStatistics> endpoints() {
         return endpoints;
@@ -111,6 +119,9 @@ public final class LlmStatistics {
                 .append("\n  TTFT: " + timeToFirstToken)
                 .append("\n  duration: " + duration)
                 .append("\n  waiting: " + waiting);
+        if (cache.calls() > 0) {
+            text.append("\n  cache: " + cache);
+        }
         for (EndpointStatistics endpoint : endpoints) {
             text.append("\n  ").append(endpoint);
         }

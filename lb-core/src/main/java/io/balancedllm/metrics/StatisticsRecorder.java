@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.metrics;
 
+import io.balancedllm.completion.CacheOutcome;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.event.CallEnd;
 import io.balancedllm.time.Ticker;
@@ -25,6 +26,7 @@ public final class StatisticsRecorder {
     private final LongAdder callsFailed = new LongAdder();
     private final LongAdder callsCancelled = new LongAdder();
     private final FailureCounts failures = new FailureCounts();
+    private final CacheCounts cache = new CacheCounts();
     private final LongAdder attempts = new LongAdder();
     private final LongAdder retries = new LongAdder();
     private final LatencyRecorder timeToFirstToken;
@@ -74,6 +76,11 @@ public final class StatisticsRecorder {
             }
             case CANCELLED -> callsCancelled.increment();
         }
+    }
+
+    /** Counts what the cache did for a call that ended; nothing where there is no cache. */
+    public void cached(CacheOutcome outcome) {
+        cache.count(outcome);
     }
 
     /**
@@ -126,6 +133,7 @@ public final class StatisticsRecorder {
                 timeToFirstToken.snapshot(),
                 duration.snapshot(),
                 waiting.snapshot(),
+                cache.snapshot(),
                 ofEndpoints);
     }
 }
