@@ -24,7 +24,7 @@ public interface DecisionTrace {
      *
      * @param candidate whose it is
      * @param name what it is, with its unit where it has one
-     * @param value the number; lower is better unless the name says otherwise
+     * @param value the number; lower is better unless the name says otherwise. What is no number is recorded as it is
      */
     void term(EndpointView candidate, String name, double value);
 }

@@ -2,6 +2,8 @@
 package io.balancedllm.routing;
 
 import io.balancedllm.endpoint.EndpointView;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 
 /**
  * Picks where a request costs everybody least: its own wait, its computing times the price of capacity, a surcharge when
@@ -41,6 +43,12 @@ final class PrefixAffinity implements RoutingPolicy {
     private static final double GATE_MEMORY = 0.998;
     /** Prompt tokens for which that share counts as 0 at the start. */
     private static final double GATE_START = 20_000;
+    /** Up to how many candidates are all weighed; above, the two that have most cached and some drawn at random. */
+    static final int FULL_SCAN_LIMIT = 64;
+    /** How many are drawn. */
+    static final int SAMPLE = 32;
+
+    private static final int HOLDERS = 2;
     /** Costs that differ by less are equal, in seconds. */
     private static final double EQUAL = 1e-12;
     /** Beyond this, ln(1 + exp(x)) is x. */
@@ -67,13 +75,16 @@ final class PrefixAffinity implements RoutingPolicy {
         }
     }
 
+    // Places in what is learned. It is written without fences: those would be most of what a pick takes.
+    private static final VarHandle LEARNED = MethodHandles.arrayElementVarHandle(double[].class);
+    private static final int LAST_NANOS = 0;
+    private static final int BUSY_SHARE = 1;
+    private static final int USUAL_SECONDS = 2;
+    private static final int GAINED_TOKENS = 3;
+    private static final int GATE_TOKENS = 4;
+
     private final Favour favour;
-    private volatile boolean started;
-    private volatile long lastNanos;
-    private volatile double busyShare;
-    private volatile double usualSeconds = INITIAL_USUAL_SECONDS;
-    private volatile double gainedTokens;
-    private volatile double gateTokens = GATE_START;
+    private final double[] learned = {Double.NaN, 0, INITIAL_USUAL_SECONDS, 0, GATE_START};
 
     PrefixAffinity(Favour favour) {
         this.favour = favour;
@@ -87,35 +98,41 @@ final class PrefixAffinity implements RoutingPolicy {
         }
         long now = call.nowNanos();
         int tokens = call.promptTokens();
-        double priceOfCapacity = priceOfCapacity(candidates, now);
+        boolean all = size <= FULL_SCAN_LIMIT;
+        long holders = all ? 0 : holders(call, candidates);
+        int mostCached = all ? mostCached(call, candidates) : call.cachedTokens(candidates.get(holder(holders, 0)));
+        double priceOfCopy = 1 / copies(call, candidates, mostCached);
+        double priceOfCapacity = priceOfCapacity(call, candidates, now);
         double priceOfDecoding = favour.priceOfDecoding * (favour.gated ? gate() : 1);
         double outputTokens = call.expectedOutputTokens();
         double attentionShare = call.attentionShare();
-        double usual = usualSeconds;
+        double leastWork = work(tokens, mostCached, attentionShare);
+        double usual = learned(USUAL_SECONDS);
 
         EndpointView best = candidates.get(0);
         double bestCost = Double.POSITIVE_INFINITY;
         double bestFirstToken = 0;
         int equals = 0;
-        int mostCached = 0;
         long allCached = 0;
-        for (int i = 0; i < size; i++) {
-            EndpointView candidate = candidates.get(i);
+        int weighed = all ? size : HOLDERS + SAMPLE;
+        for (int i = 0; i < weighed; i++) {
+            boolean holder = !all && i < HOLDERS;
+            EndpointView candidate = candidates.get(all ? i : holder ? holder(holders, i) : draw(call, size));
             int cached = call.cachedTokens(candidate);
-            mostCached = Math.max(mostCached, cached);
-            allCached += cached;
-            double uncached = Math.max(1, tokens - cached);
+            allCached += holder ? 0 : cached;
             double perToken = candidate.secondsPerPromptToken();
-            double own = perToken * uncached * (1 + attentionShare * (cached + uncached / 2));
+            double least = perToken * leastWork;
+            double own = perToken * work(tokens, cached, attentionShare);
+            double computing = priceOfCapacity * (least + (own - least) * priceOfCopy);
             double wait = candidate.pendingPrefillSeconds(now) + memoryWait(candidate, tokens - cached + outputTokens);
             double firstToken = wait + own;
             double late = LATE_PRICE * firstToken * firstToken / (firstToken + LATE_AFTER * usual);
             double decoding = priceOfDecoding
                     * (candidate.inFlight() * (own + perToken * outputTokens * tokens * DECODING_COST)
                             + perToken * outputTokens * candidate.contextTokens() * DECODING_COST);
-            double cost = wait + priceOfCapacity * own + late + decoding;
+            double cost = wait + computing + late + decoding;
             if (call.trace().enabled()) {
-                explain(call.trace(), candidate, cached, wait, priceOfCapacity * own, late, decoding, cost);
+                explain(call.trace(), candidate, cached, wait, computing, late, decoding, cost);
             }
             if (cost < bestCost - EQUAL) {
                 best = candidate;
@@ -128,37 +145,112 @@ final class PrefixAffinity implements RoutingPolicy {
             }
         }
         if (tokens > 0) {
-            learnGate(tokens, mostCached - (double) allCached / size);
-            usualSeconds = usual + USUAL_SHARE * (bestFirstToken - usual);
+            learnGate(tokens, mostCached - (double) allCached / (all ? size : SAMPLE));
+            learn(USUAL_SECONDS, usual + USUAL_SHARE * (bestFirstToken - usual));
         }
         return best;
     }
 
-    /** {@return what a second of computing costs: the more, the more endpoints have lately been busy with prompts} */
-    private double priceOfCapacity(Candidates candidates, long now) {
-        int busy = 0;
+    private static double work(int tokens, int cached, double attentionShare) {
+        double uncached = Math.max(1, tokens - cached);
+        return uncached * (1 + attentionShare * (cached + uncached / 2));
+    }
+
+    private static int mostCached(RoutingContext call, Candidates candidates) {
+        int most = 0;
         for (int i = 0; i < candidates.size(); i++) {
-            if (candidates.get(i).pendingPrefillSeconds(now) > 0) {
+            most = Math.max(most, call.cachedTokens(candidates.get(i)));
+        }
+        return most;
+    }
+
+    /**
+     * {@return how many endpoints have at least half of what is cached most, at least 1} What many have, many calls begin with: another
+     * copy will be used again, so this call does not pay for it alone. Else a prefix of all calls would stay, while there is
+     * little load, on a few endpoints that decode more slowly the more they have: 16 % in the time to the end.
+     */
+    private static double copies(RoutingContext call, Candidates candidates, int mostCached) {
+        int size = candidates.size();
+        int asked = size <= FULL_SCAN_LIMIT ? size : SAMPLE;
+        int copies = 0;
+        for (int i = 0; i < asked; i++) {
+            EndpointView candidate = candidates.get(asked == size ? i : draw(call, size));
+            copies += call.cachedTokens(candidate) >= mostCached / 2 ? 1 : 0;
+        }
+        return Math.max(1, (double) copies * size / asked);
+    }
+
+    private static int draw(RoutingContext call, int size) {
+        return call.random().nextInt(size);
+    }
+
+    /**
+     * {@return the places of the two that have most cached, one in each half; of equals those after a place drawn at
+     * random, and any two when nobody has anything}
+     */
+    private static long holders(RoutingContext call, Candidates candidates) {
+        int size = candidates.size();
+        int start = draw(call, size);
+        int first = start;
+        int second = draw(call, size);
+        int most = 0;
+        int next = 0;
+        for (int i = 0; i < size; i++) {
+            int place = start + i < size ? start + i : start + i - size;
+            int cached = call.cachedTokens(candidates.get(place));
+            if (cached > most) {
+                second = first;
+                next = most;
+                first = place;
+                most = cached;
+            } else if (cached > next) {
+                second = place;
+                next = cached;
+            }
+        }
+        return (long) second << Integer.SIZE | first;
+    }
+
+    private static int holder(long holders, int which) {
+        return (int) (which == 0 ? holders : holders >>> Integer.SIZE);
+    }
+
+    /** {@return what a second of computing costs: the more, the more endpoints have lately been busy with prompts} */
+    private double priceOfCapacity(RoutingContext call, Candidates candidates, long now) {
+        int size = candidates.size();
+        int asked = size <= FULL_SCAN_LIMIT ? size : SAMPLE;
+        int busy = 0;
+        for (int i = 0; i < asked; i++) {
+            EndpointView candidate = candidates.get(asked == size ? i : draw(call, size));
+            if (candidate.pendingPrefillSeconds(now) > 0) {
                 busy++;
             }
         }
-        double share = busyShare;
-        double seconds = started ? Math.max(0, now - lastNanos) / NANOS_PER_SECOND : 0;
-        share += (1 - Math.exp(-seconds / BUSY_SECONDS)) * ((double) busy / candidates.size() - share);
-        busyShare = share;
-        lastNanos = now;
-        started = true;
+        double share = learned(BUSY_SHARE);
+        double last = learned(LAST_NANOS);
+        double seconds = Double.isNaN(last) ? 0 : Math.max(0, (double) now - last) / NANOS_PER_SECOND;
+        share += (1 - Math.exp(-seconds / BUSY_SECONDS)) * ((double) busy / asked - share);
+        learn(BUSY_SHARE, share);
+        learn(LAST_NANOS, (double) now);
         return Math.min(LARGEST_PRICE_OF_CAPACITY, LEAST_PRICE_OF_CAPACITY / Math.max(1e-3, 1 - share));
     }
 
     private double gate() {
-        double gain = gainedTokens / gateTokens;
+        double gain = learned(GAINED_TOKENS) / learned(GATE_TOKENS);
         return (gain + GATE_FLOOR * GATE_HALF) / (gain + GATE_HALF);
     }
 
     private void learnGate(int tokens, double gain) {
-        gainedTokens = gainedTokens * GATE_MEMORY + Math.min(tokens, gain);
-        gateTokens = gateTokens * GATE_MEMORY + tokens;
+        learn(GAINED_TOKENS, learned(GAINED_TOKENS) * GATE_MEMORY + Math.min(tokens, gain));
+        learn(GATE_TOKENS, learned(GATE_TOKENS) * GATE_MEMORY + tokens);
+    }
+
+    private double learned(int place) {
+        return (double) LEARNED.getOpaque(learned, place);
+    }
+
+    private void learn(int place, double value) {
+        LEARNED.setOpaque(learned, place, value);
     }
 
     /** {@return how long it takes until the tokens fit into KV memory, in seconds; 0 when its size is not known} */

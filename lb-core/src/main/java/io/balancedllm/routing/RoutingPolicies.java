@@ -19,15 +19,15 @@ public final class RoutingPolicies {
     private static final Map<String, Supplier<RoutingPolicy>> BY_NAME = new LinkedHashMap<>();
 
     static {
+        BY_NAME.put("prefixAffinity", RoutingPolicies::prefixAffinity);
+        BY_NAME.put("favourTimeToFirstToken", RoutingPolicies::favourTimeToFirstToken);
+        BY_NAME.put("favourCompletionTime", RoutingPolicies::favourCompletionTime);
+        BY_NAME.put("leastPendingPromptTokens", RoutingPolicies::leastPendingPromptTokens);
         BY_NAME.put("leastConnections", RoutingPolicies::leastConnections);
         BY_NAME.put("powerOfTwoChoices", RoutingPolicies::powerOfTwoChoices);
         BY_NAME.put("roundRobin", RoutingPolicies::roundRobin);
         BY_NAME.put("weightedRoundRobin", RoutingPolicies::weightedRoundRobin);
         BY_NAME.put("random", RoutingPolicies::random);
-        BY_NAME.put("leastPendingPromptTokens", RoutingPolicies::leastPendingPromptTokens);
-        BY_NAME.put("prefixAffinity", RoutingPolicies::prefixAffinity);
-        BY_NAME.put("favourTimeToFirstToken", RoutingPolicies::favourTimeToFirstToken);
-        BY_NAME.put("favourCompletionTime", RoutingPolicies::favourCompletionTime);
         BY_NAME.put("leastLoaded", RoutingPolicies::leastLoaded);
         BY_NAME.put("sessionAffinity", RoutingPolicies::sessionAffinity);
         BY_NAME.put("prefixSum", RoutingPolicies::prefixSum);
@@ -133,8 +133,11 @@ public final class RoutingPolicies {
      * memory); how long the part of its prompt that is not cached there would compute, times a price that rises from 1.5
      * to 8 as the endpoints get busy; a surcharge when its first token would come far later than is usual; and a small
      * price for slowing down what is being decoded there, which fades when endpoints do not differ in what they have
-     * cached. The lowest sum wins, equals are drawn. All is counted or learned by this balancer: nothing is set for a
+     * cached. What many endpoints have cached already costs less to copy to another. The lowest sum wins, equals are drawn. All is counted or learned by this balancer: nothing is set for a
      * model or a GPU. There is no threshold, so affinity neither overloads an endpoint nor vanishes under pressure.
+     *
+     * <p>The default of {@link io.balancedllm.BalancedLlm.Builder}. Of more than 64 candidates it weighs the two that have most
+     * cached and 32 drawn at random.
      *
      * <p><b>When:</b> prompts share prefixes: conversations, agents, system prompts, tenants. When they share nothing, it
      * is close to {@link #leastPendingPromptTokens()}.

@@ -75,6 +75,28 @@ class PrefixAffinityTest {
                 .allSatisfy(n -> assertThat(n).isBetween(863, 1_137));
     }
 
+    /** What many endpoints have will be wanted again: a call does not pay alone for another copy, and queues are shorter. */
+    @Test
+    void aPrefixThatManyHaveIsCopiedSooner() {
+        int[] left = new int[7];
+        for (int holders : new int[] {1, 2, 6}) {
+            FakePool pool = FakePool.of(7);
+            FakeCall call = prompt(8_000);
+            for (int i = 0; i < holders; i++) {
+                call.cached.put(pool.get(i).id(), 6_000);
+            }
+            String newcomer = pool.get(6).id();
+            while (!RoutingPolicies.prefixAffinity().pick(call, pool.all()).id().equals(newcomer)) {
+                left[holders]++;
+                for (int i = 0; i < 6; i++) {
+                    pool.get(i).pendingPrefillSeconds = 0.05 * left[holders];
+                }
+            }
+        }
+        assertThat(left[2]).isLessThan(left[1]);
+        assertThat(left[6]).isBetween(1, left[2] - 1);
+    }
+
     @Test
     void aSlowEndpointIsAvoidedByWhatWasLearnedOfIt() {
         FakePool pool = FakePool.of(2);
@@ -118,6 +140,50 @@ class PrefixAffinityTest {
         assertThat(call.terms.get("a late first token in s")).isCloseTo(late, within(1e-12));
         assertThat(call.terms.get("a delay of others in s")).isCloseTo(others, within(1e-12));
         assertThat(call.terms.get("a cost in s")).isCloseTo(0.5 + 1.5 * own + late + others, within(1e-12));
+    }
+
+    /** 1,000 endpoints are searched for what they have cached; only some are weighed. */
+    @Test
+    void inALargePoolTheHoldersAreFoundAndTheRestIsSampled() {
+        FakePool pool = FakePool.of(1_000);
+        FakeCall call = prompt(8_000);
+        call.cached.put("e812", 6_000);
+        call.cached.put("e17", 5_000);
+
+        assertThat(policy.pick(call, pool.all()).id()).isEqualTo("e812");
+        pool.get(812).pendingPrefillSeconds = 10;
+        assertThat(policy.pick(call, pool.all()).id()).isEqualTo("e17");
+        pool.get(17).pendingPrefillSeconds = 10;
+        long before = pool.loadReads();
+        assertThat(policy.pick(call, pool.all()).id()).isNotIn("e17", "e812");
+        assertThat(pool.loadReads() - before).isLessThanOrEqualTo(PrefixAffinity.SAMPLE + 2);
+    }
+
+    /** Of 1,000 endpoints that all have the prefix, or none, each should get 2 of 2,000 picks; the bound is 7 sigma. */
+    @Test
+    void inALargePoolWhatAllHaveDrawsNobody() {
+        FakePool pool = FakePool.of(1_000);
+        FakeCall call = prompt(8_000);
+        assertThat(Picks.counts(policy, call, i -> pool.all(), 2_000).values())
+                .allSatisfy(n -> assertThat(n).isLessThan(12));
+        for (int i = 0; i < 1_000; i++) {
+            call.cached.put("e" + i, 6_000);
+        }
+        assertThat(Picks.counts(policy, call, i -> pool.all(), 2_000).values())
+                .allSatisfy(n -> assertThat(n).isLessThan(12));
+    }
+
+    @Test
+    void signalsThatAreNoNumbersRuleAnEndpointOutAndTeachNothing() {
+        FakePool pool = FakePool.of(3);
+        pool.get(0).pendingPrefillSeconds = Double.NaN;
+        pool.get(2).secondsPerPromptToken = Double.NaN;
+        for (int i = 0; i < 100; i++) {
+            assertThat(policy.pick(prompt(1_000), pool.all()).id()).isEqualTo("b");
+        }
+        pool.get(0).pendingPrefillSeconds = 0;
+        FakeCall call = prompt(1_000);
+        assertThat(Picks.counts(policy, call, i -> pool.all(), 100)).hasSize(2);
     }
 
     @Test
