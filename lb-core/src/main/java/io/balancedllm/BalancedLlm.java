@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm;
 
+import io.balancedllm.cache.CacheOptions;
+import io.balancedllm.cache.CompletionCache;
 import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.CompletionChunk;
@@ -85,7 +87,7 @@ public final class BalancedLlm implements AutoCloseable {
      */
     public Completion complete(CompletionRequest request) {
         CollectingOutput output = new CollectingOutput(request.operation(), Runnable::run);
-        Call call = begin(new Work.OfCompletion(request), output, false);
+        Ongoing call = begin(new Work.OfCompletion(request), output, false);
         return await(call, output.future());
     }
 
@@ -95,7 +97,7 @@ public final class BalancedLlm implements AutoCloseable {
      */
     public CompletionStream stream(CompletionRequest request) {
         ChunkBuffer buffer = new ChunkBuffer(() -> {});
-        Call call = new Call(room, new Work.OfCompletion(request), options, buffer, true);
+        Ongoing call = room.newCall(new Work.OfCompletion(request), options, buffer, true);
         buffer.demand(call::demand);
         call.start();
         return new BufferedStream(buffer, call);
@@ -108,10 +110,10 @@ public final class BalancedLlm implements AutoCloseable {
      */
     public CompletableFuture<Completion> completeAsync(CompletionRequest request) {
         CollectingOutput output = new CollectingOutput(request.operation(), room::callback);
-        return startAsync(new Call(room, new Work.OfCompletion(request), options, output, false), output);
+        return startAsync(room.newCall(new Work.OfCompletion(request), options, output, false), output);
     }
 
-    private static CompletableFuture<Completion> startAsync(Call call, CollectingOutput output) {
+    private static CompletableFuture<Completion> startAsync(Ongoing call, CollectingOutput output) {
         call.start();
         CompletableFuture<Completion> future = output.future();
         CompletableFuture<Completion> unused =
@@ -124,12 +126,12 @@ public final class BalancedLlm implements AutoCloseable {
      * {@link io.balancedllm.routing.BatchPlacement} places them together. In the order of the requests.
      */
     public List<CompletableFuture<Completion>> completeAll(Collection<CompletionRequest> requests) {
-        List<Call> calls = new ArrayList<>(requests.size());
+        List<Ongoing> calls = new ArrayList<>(requests.size());
         List<CollectingOutput> outputs = new ArrayList<>(requests.size());
         for (CompletionRequest request : requests) {
             CollectingOutput output = new CollectingOutput(request.operation(), room::callback);
             outputs.add(output);
-            calls.add(new Call(room, new Work.OfCompletion(request), options, output, false));
+            calls.add(room.newCall(new Work.OfCompletion(request), options, output, false));
         }
         room.router().place(calls, room.nanos());
         List<CompletableFuture<Completion>> futures = new ArrayList<>(calls.size());
@@ -145,8 +147,7 @@ public final class BalancedLlm implements AutoCloseable {
      */
     public Flow.Publisher<CompletionChunk> publish(CompletionRequest request) {
         return new ChunkPublisher(
-                room,
-                (output, streaming) -> new Call(room, new Work.OfCompletion(request), options, output, streaming));
+                room, (output, streaming) -> room.newCall(new Work.OfCompletion(request), options, output, streaming));
     }
 
     /**
@@ -156,17 +157,17 @@ public final class BalancedLlm implements AutoCloseable {
      */
     public Embeddings embed(EmbeddingRequest request) {
         EmbeddingOutput output = new EmbeddingOutput();
-        Call call = begin(new Work.OfEmbeddings(request), output, false);
+        Ongoing call = begin(new Work.OfEmbeddings(request), output, false);
         return await(call, output.future());
     }
 
-    private Call begin(Work work, Output output, boolean streaming) {
-        Call call = new Call(room, work, options, output, streaming);
+    private Ongoing begin(Work work, Output output, boolean streaming) {
+        Ongoing call = room.newCall(work, options, output, streaming);
         call.start();
         return call;
     }
 
-    private static <T> T await(Call call, CompletableFuture<T> future) {
+    private static <T> T await(Ongoing call, CompletableFuture<T> future) {
         try {
             return future.get();
         } catch (InterruptedException e) {
@@ -208,6 +209,16 @@ public final class BalancedLlm implements AutoCloseable {
         return room.statistics().snapshot();
     }
 
+    /**
+     * Forgets all answers that are kept for reuse; what is being generated now is not kept. Does nothing without a cache.
+     */
+    public void invalidateCache() {
+        CacheStage cache = room.cache();
+        if (cache != null) {
+            cache.invalidateAll();
+        }
+    }
+
     /** {@return how many calls wait in line now} */
     public int waiting() {
         return room.line().size();
@@ -237,7 +248,7 @@ public final class BalancedLlm implements AutoCloseable {
         private boolean hasEndpoints;
         private boolean hasHealthCheck;
         private @Nullable EndpointPool pool;
-        private RoutingPolicy policy = RoutingPolicies.leastConnections();
+        private RoutingPolicy policy = RoutingPolicies.prefixAffinity();
         private RetryPolicy retry = RetryPolicy.DEFAULT;
         private HedgingPolicy hedging = HedgingPolicy.OFF;
         private AdmissionControl admission = AdmissionControl.DEFAULT;
@@ -253,6 +264,7 @@ public final class BalancedLlm implements AutoCloseable {
         private Ticker ticker = Ticker.system();
         private RandomGenerator random = RandomSource.system();
         private PromptEncoder promptEncoder = PromptEncoder.bytes();
+        private @Nullable CacheOptions cache;
 
         private Builder() {}
 
@@ -281,7 +293,7 @@ public final class BalancedLlm implements AutoCloseable {
             return this;
         }
 
-        /** Sets the routing policy; default {@link RoutingPolicies#leastConnections()}. */
+        /** Sets the routing policy; default {@link RoutingPolicies#prefixAffinity()}. */
         public Builder routing(RoutingPolicy policy) {
             this.policy = policy;
             return this;
@@ -391,6 +403,20 @@ public final class BalancedLlm implements AutoCloseable {
             return this;
         }
 
+        /**
+         * Reuses answers: those to equal requests, those being generated for equal requests, and those to requests that
+         * this cache says mean the same. Off unless asked for. The balancer closes the cache when it is closed.
+         */
+        public Builder cache(CompletionCache semantic) {
+            return cache(CacheOptions.of(semantic));
+        }
+
+        /** Reuses answers as these options say; {@link CacheOptions#DEFAULT} for equal requests only. Off unless asked for. */
+        public Builder cache(CacheOptions options) {
+            this.cache = Objects.requireNonNull(options, "options");
+            return this;
+        }
+
         private static Duration positive(String name, Duration value) {
             if (value.isNegative() || value.isZero() || value.compareTo(Duration.ofDays(36_500)) > 0) {
                 throw new IllegalArgumentException(name + " must be positive and at most a century, got " + value);
@@ -420,7 +446,8 @@ public final class BalancedLlm implements AutoCloseable {
                     new Threads(loop, callbacks, scheduler),
                     ticker,
                     random,
-                    promptEncoder);
+                    promptEncoder,
+                    cache);
             for (EndpointPool each : room.pools()) {
                 each.attach(room);
                 for (LlmListener listener : listeners) {

@@ -15,11 +15,11 @@ import org.jspecify.annotations.Nullable;
 /** A stream that one thread reads from the buffer of its call. */
 final class BufferedStream implements CompletionStream {
     private final ChunkBuffer buffer;
-    private final Call call;
+    private final Ongoing call;
     private final CompletionCollector collector;
     private final Iterator<CompletionChunk> iterator = new ChunkIterator();
 
-    BufferedStream(ChunkBuffer buffer, Call call) {
+    BufferedStream(ChunkBuffer buffer, Ongoing call) {
         this.buffer = buffer;
         this.call = call;
         this.collector = new CompletionCollector(call.operation());

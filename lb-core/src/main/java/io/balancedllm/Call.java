@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm;
 
+import io.balancedllm.cache.SingleFlight;
 import io.balancedllm.completion.AttemptSummary;
 import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.DecisionRecord;
@@ -12,6 +13,7 @@ import io.balancedllm.event.CallEnd;
 import io.balancedllm.event.CallInfo;
 import io.balancedllm.time.Scheduler;
 import java.time.Duration;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,7 +32,7 @@ import org.slf4j.LoggerFactory;
  * any     -> ENDED                            completed, failed, cancelled: once
  * }</pre>
  */
-final class Call {
+final class Call implements Ongoing {
     private static final Logger LOG = LoggerFactory.getLogger(BalancedLlm.class);
 
     private enum Phase {
@@ -41,6 +43,16 @@ final class Call {
         ENDED
     }
 
+    /**
+     * What a call is made with that generates for several callers: it ends when none of them wants it any more, and keeps
+     * no deadline.
+     *
+     * @param record tells of its attempts
+     * @param prompt of the call that leads
+     * @param deadlineNanos until when the most patient caller waits
+     */
+    record Shared(CallRecord record, CallPrompt prompt, long deadlineNanos) {}
+
     private final EngineRoom room;
     private final String id;
     private final Work work;
@@ -49,7 +61,8 @@ final class Call {
     private final Output output;
     private final boolean streaming;
     private final Mailbox mailbox = new Mailbox(this::defect);
-    private final SerialExecutor userCode;
+    private final boolean shared;
+    private final Executor userCode;
     private final CallRecord record;
     private final Race race;
     private final Retries retries;
@@ -61,21 +74,47 @@ final class Call {
 
     private Phase phase = Phase.PICKING;
     private Scheduler.@Nullable Timer deadlineTimer;
+    /** When the call has to end; {@link SingleFlight#NO_DEADLINE} for never. */
+    private volatile long deadlineNanos = SingleFlight.NO_DEADLINE;
     /** Since when the call, without a deadline, has had patience. */
     private volatile long patientSince;
     /** Whether the phase is ENDED, for readers outside of messages. */
     private volatile boolean ended;
 
     Call(EngineRoom room, Work work, CallOptions options, Output output, boolean streaming) {
+        this(room, work, options, output, streaming, new CallRecord(room));
+    }
+
+    Call(EngineRoom room, Work work, CallOptions options, Output output, boolean streaming, CallRecord record) {
+        this(room, work, options, output, streaming, record, new CallPrompt(room.load(), work, options), false);
+        options.timeout().ifPresent(timeout -> deadlineNanos = record.startNanos() + timeout.toNanos());
+    }
+
+    /** A generation for several callers. */
+    Call(EngineRoom room, Work work, CallOptions options, Output output, boolean streaming, Shared shared) {
+        this(room, work, options, output, streaming, shared.record(), shared.prompt(), true);
+        deadlineNanos = shared.deadlineNanos();
+    }
+
+    private Call(
+            EngineRoom room,
+            Work work,
+            CallOptions options,
+            Output output,
+            boolean streaming,
+            CallRecord record,
+            CallPrompt prompt,
+            boolean shared) {
         this.room = room;
-        this.id = room.nextCallId();
+        this.id = record.id();
         this.work = work;
         this.options = options;
-        this.prompt = new CallPrompt(room.load(), work, options);
+        this.prompt = prompt;
         this.output = output;
         this.streaming = streaming;
-        this.userCode = new SerialExecutor(room.loop());
-        this.record = new CallRecord(room, id, userCode);
+        this.shared = shared;
+        this.userCode = record.userCode();
+        this.record = record;
         this.race = new Race(output);
         this.retries = new Retries(room);
         this.fare = new Fare(room.budget(), this);
@@ -86,7 +125,8 @@ final class Call {
         this.patientSince = record.startNanos();
     }
 
-    String id() {
+    @Override
+    public String id() {
         return id;
     }
 
@@ -94,7 +134,8 @@ final class Call {
         return work;
     }
 
-    Operation operation() {
+    @Override
+    public Operation operation() {
         return work.operation();
     }
 
@@ -126,22 +167,40 @@ final class Call {
 
     /** {@return until when it makes sense to wait for an endpoint} */
     long patienceEndNanos() {
-        return options.timeout().isPresent()
-                ? record.startNanos() + options.timeout().get().toNanos()
+        return hasDeadline()
+                ? deadlineNanos
                 : patientSince + room.resilience().retry().longestWait().toNanos();
+    }
+
+    boolean hasDeadline() {
+        return deadlineNanos != SingleFlight.NO_DEADLINE;
+    }
+
+    /** The most patient of those it generates for waits until then. */
+    void deadline(long nanos) {
+        deadlineNanos = nanos;
+    }
+
+    @Override
+    public Call placeable() {
+        return this;
     }
 
     // ---- from outside: any thread ----
 
-    /** Begins, on the caller's thread. */
-    void start() {
+    @Override
+    public void start() {
         record.started(new CallInfo(id, operation(), work.model(), streaming, options));
-        if (!room.enter(this)) {
+        if (shared) {
+            room.join(this);
+        } else if (!room.enter(this)) {
             post(() -> routed(Failures.closed()));
             return;
         }
         room.budget().earn(record.startNanos());
-        options.timeout().ifPresent(this::armDeadline);
+        if (!shared) {
+            options.timeout().ifPresent(this::armDeadline);
+        }
         dispatch.route();
     }
 
@@ -160,23 +219,28 @@ final class Call {
         });
     }
 
-    void cancel(String why) {
+    @Override
+    public void cancel(String why) {
         if (!ended) { // most futures and streams are closed behind their end, and an exception is not cheap
             post(() -> fail(new LlmException(Reason.CANCELLED, why)));
         }
     }
 
-    void abort(LlmException failure) {
+    @Override
+    public void abort(LlmException failure) {
         post(() -> fail(failure));
     }
 
-    /** The reader has taken this many chunks more. */
-    void demand(int chunks) {
-        post(() -> reception.demanded(chunks));
+    @Override
+    public void demand(int chunks) {
+        post(() -> {
+            output.granted(chunks);
+            reception.demanded(chunks);
+        });
     }
 
-    /** A drain ran out of time: an attempt on that endpoint has to end. */
-    void evict(PoolMember member) {
+    @Override
+    public void evict(PoolMember member) {
         post(() -> {
             AttemptRun run = race.on(member);
             if (run != null) {
@@ -189,8 +253,9 @@ final class Call {
         end(run, new LlmException(Reason.UNAVAILABLE, "the endpoint was drained and its time is up"));
     }
 
-    /** An endpoint is silent and answers no probe: an attempt there is hedged, unless something was delivered. */
-    void suspected(PoolMember member) {
+    /** An attempt on an endpoint that is silent and answers no probe is hedged, unless something was delivered. */
+    @Override
+    public void suspected(PoolMember member) {
         post(() -> hedges.suspected(member));
     }
 
@@ -241,7 +306,7 @@ final class Call {
     }
 
     private boolean cannotStartInTime() {
-        if (options.timeout().isEmpty() || !room.resilience().admission().shedding()) {
+        if (!hasDeadline() || !room.resilience().admission().shedding()) {
             return false;
         }
         long wait = room.line().expectedWaitNanos(options.priority());

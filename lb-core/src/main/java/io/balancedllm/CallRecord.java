@@ -2,6 +2,7 @@
 package io.balancedllm;
 
 import io.balancedllm.completion.AttemptSummary;
+import io.balancedllm.completion.CacheOutcome;
 import io.balancedllm.completion.DecisionRecord;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.Usage;
@@ -25,6 +26,9 @@ import org.slf4j.LoggerFactory;
  * What is written down of one call, and who is told: statistics, listeners, the routing policy and the decision record.
  * Decides nothing. Touched by messages of the call only, but for {@link #started} and {@link #attemptStarted}; tells in
  * user code, in order.
+ *
+ * <p>A generation that a call leads for others as well has a record of its own, which tells the same listeners of its
+ * attempts and leaves start and end to the record of the call.
  */
 final class CallRecord {
     private static final Logger LOG = LoggerFactory.getLogger(BalancedLlm.class);
@@ -41,12 +45,59 @@ final class CallRecord {
     private long waitedNanos = -1;
     private long timeToFirstTokenNanos = -1;
     private @Nullable CallEnd pendingEnd;
+    private volatile CacheOutcome cache = CacheOutcome.Bypass.OFF;
+    /** What a generation runs when it has ended; null for a call. */
+    private final @Nullable Runnable whenEnded;
 
-    CallRecord(EngineRoom room, String id, Executor userCode) {
+    CallRecord(EngineRoom room) {
         this.room = room;
-        this.id = id;
-        this.userCode = userCode;
+        this.id = room.nextCallId();
+        this.userCode = new SerialExecutor(room.loop());
         this.startNanos = room.nanos();
+        this.whenEnded = null;
+    }
+
+    private CallRecord(CallRecord call, @Nullable CallListener listener, Runnable whenEnded) {
+        this.room = call.room;
+        this.id = call.id;
+        this.userCode = call.userCode;
+        this.startNanos = call.startNanos;
+        this.listener = listener;
+        this.whenEnded = whenEnded;
+    }
+
+    /**
+     * {@return the record of a generation this call leads}
+     *
+     * @param ended what to run, where user code runs, when all its attempts were told
+     */
+    CallRecord ofGeneration(Runnable ended) {
+        return new CallRecord(this, listener, ended);
+    }
+
+    /** {@return the record of a generation that goes on although the end of this call was told} */
+    CallRecord ofOrphan() {
+        return new CallRecord(this, null, () -> {});
+    }
+
+    String id() {
+        return id;
+    }
+
+    Executor userCode() {
+        return userCode;
+    }
+
+    /** Says what the cache did. */
+    void cache(CacheOutcome outcome) {
+        cache = outcome;
+    }
+
+    /** The caller is given the first output. */
+    void answered(long now) {
+        if (timeToFirstTokenNanos < 0) {
+            timeToFirstTokenNanos = now - startNanos;
+        }
     }
 
     long startNanos() {
@@ -59,6 +110,9 @@ final class CallRecord {
     }
 
     void started(CallInfo info) {
+        if (whenEnded != null) {
+            return;
+        }
         listener = CallListeners.of(room.listeners(), info);
         room.statistics().callStarted();
     }
@@ -161,7 +215,27 @@ final class CallRecord {
                 attempts,
                 Duration.ofNanos(Math.max(0, waitedNanos)),
                 timeToFirstTokenNanos < 0 ? null : Duration.ofNanos(timeToFirstTokenNanos),
-                Duration.ofNanos(room.nanos() - startNanos));
+                Duration.ofNanos(room.nanos() - startNanos),
+                cache);
+    }
+
+    /**
+     * {@return the record of a call that was given the answer of a generation}
+     *
+     * @param made how the generation was made
+     * @param led whether this call led it
+     */
+    DecisionRecord decision(DecisionRecord made, boolean led) {
+        return new DecisionRecord(
+                id,
+                made.policy(),
+                made.endpoint(),
+                led ? made.candidates() : List.of(),
+                led ? made.attempts() : List.of(),
+                led ? made.waited() : Duration.ZERO,
+                timeToFirstTokenNanos < 0 ? null : Duration.ofNanos(timeToFirstTokenNanos),
+                Duration.ofNanos(room.nanos() - startNanos),
+                led || made.cache().reused() ? made.cache() : new CacheOutcome.Joined());
     }
 
     void ended(
@@ -169,6 +243,10 @@ final class CallRecord {
         if (waitedNanos >= 0) {
             room.statistics().waited(waitedNanos);
         }
+        if (whenEnded != null) {
+            return;
+        }
+        room.statistics().cached(decision.cache());
         room.statistics()
                 .callEnded(
                         outcome,
@@ -179,7 +257,12 @@ final class CallRecord {
     }
 
     /** Tells listeners of the end; nothing is told after it. Then the call leaves the room. */
-    void close(Call call) {
+    void close(Ongoing call) {
+        if (whenEnded != null) {
+            generationEnded();
+            room.leave(call);
+            return;
+        }
         CallListener tell = listener;
         CallEnd end = pendingEnd;
         if (tell == null || end == null) {
@@ -189,6 +272,14 @@ final class CallRecord {
                 tell.ended(end);
                 room.leave(call);
             });
+        }
+    }
+
+    /** All that there was to tell of a generation is told. */
+    void generationEnded() {
+        Runnable then = whenEnded;
+        if (then != null) {
+            userCode.execute(then);
         }
     }
 

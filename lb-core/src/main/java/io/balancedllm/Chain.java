@@ -78,7 +78,10 @@ final class Chain {
     }
 
     private PoolSnapshot.Wanted serves(@Nullable String model) {
-        return member -> member.can(call.operation()) && member.serves(model) && !member.lacks(model, nowNanos);
+        return member -> {
+            ServedModels served = member.served();
+            return served.can(call.operation()) && served.serves(model) && !served.lacks(model, nowNanos);
+        };
     }
 
     private PoolSnapshot.Wanted wanted(@Nullable String model, boolean untried) {
@@ -153,7 +156,8 @@ final class Chain {
         if (!snapshot.anyActive(member -> true)) {
             return new LlmException(Reason.NO_ENDPOINT, "all " + members.length + " endpoints are draining");
         }
-        if (!snapshot.anyActive(member -> member.serves(model) && !member.lacks(model, nowNanos))) {
+        if (!snapshot.anyActive(
+                member -> member.served().serves(model) && !member.served().lacks(model, nowNanos))) {
             return new LlmException(
                     Reason.MODEL_NOT_FOUND,
                     "no active endpoint serves the model \"" + model + "\"; they list " + snapshot.models());

@@ -16,10 +16,10 @@ final class ChunkPublisher implements Flow.Publisher<CompletionChunk> {
     private static final Logger LOG = LoggerFactory.getLogger(BalancedLlm.class);
 
     private final EngineRoom room;
-    private final BiFunction<Output, Boolean, Call> newCall;
+    private final BiFunction<Output, Boolean, Ongoing> newCall;
 
     /** A publisher whose calls are made by {@code newCall}, not started yet. */
-    ChunkPublisher(EngineRoom room, BiFunction<Output, Boolean, Call> newCall) {
+    ChunkPublisher(EngineRoom room, BiFunction<Output, Boolean, Ongoing> newCall) {
         this.room = room;
         this.newCall = newCall;
     }
@@ -37,7 +37,7 @@ final class ChunkPublisher implements Flow.Publisher<CompletionChunk> {
     private final class Subscription implements Flow.Subscription {
         private final SerialExecutor signals = new SerialExecutor(room::callback);
         private final ChunkBuffer buffer = new ChunkBuffer(this::signal);
-        private final Call call = newCall.apply(buffer, true);
+        private final Ongoing call = newCall.apply(buffer, true);
         private final AtomicLong demand = new AtomicLong();
         /** Set by whoever is first: the start of the call, or a cancel, after which it never starts. */
         private final AtomicBoolean begun = new AtomicBoolean();

@@ -9,6 +9,7 @@ import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.Operation;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import org.jspecify.annotations.Nullable;
 
 /** Collects a whole completion. Delivers nothing before its end, so it survives an endpoint that dies mid-stream. */
 final class CollectingOutput implements Output {
@@ -16,6 +17,7 @@ final class CollectingOutput implements Output {
     private final Executor completer;
     private final CompletableFuture<Completion> future = new CompletableFuture<>();
     private CompletionCollector collector;
+    private @Nullable Completion whole;
 
     /** An output whose future is completed on {@code completer}. */
     CollectingOutput(Operation operation, Executor completer) {
@@ -31,6 +33,12 @@ final class CollectingOutput implements Output {
     @Override
     public int initialDemand() {
         return Integer.MAX_VALUE;
+    }
+
+    @Override
+    public boolean whole(Completion answer) {
+        whole = answer;
+        return true;
     }
 
     @Override
@@ -51,8 +59,8 @@ final class CollectingOutput implements Output {
 
     @Override
     public Runnable completed(DecisionRecord decision) {
-        Completion completion =
-                collector.completion().newBuilder().decision(decision).build();
+        Completion answer = whole == null ? collector.completion() : whole;
+        Completion completion = answer.newBuilder().decision(decision).build();
         return () -> completer.execute(() -> future.complete(completion));
     }
 

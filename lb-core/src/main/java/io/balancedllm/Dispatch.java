@@ -86,7 +86,7 @@ final class Dispatch {
                     call.work()
                             .start(
                                     lease.member().endpoint().backend(),
-                                    lease.member().upstream(route.model()),
+                                    lease.member().served().upstream(route.model()),
                                     new Work.Terms(call.options(), call.id(), number, headers, remaining()),
                                     run),
                     "no Generation");
@@ -99,8 +99,6 @@ final class Dispatch {
     }
 
     private @Nullable Duration remaining() {
-        return call.options().timeout().isEmpty()
-                ? null
-                : Duration.ofNanos(Math.max(0, call.patienceEndNanos() - room.nanos()));
+        return call.hasDeadline() ? Duration.ofNanos(Math.max(0, call.patienceEndNanos() - room.nanos())) : null;
     }
 }

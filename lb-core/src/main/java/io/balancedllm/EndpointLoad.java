@@ -151,8 +151,8 @@ final class EndpointLoad {
         }
         OptionalLong tokens = capacity;
         if (tokens.isPresent()) {
-            double real = encoded.tokensPerBlock() * pool.tokenScale(encoded);
-            int blocksNow = (int) Math.max(1, Math.min(Integer.MAX_VALUE, tokens.getAsLong() / real));
+            double capacityNow = tokens.getAsLong() / pool.tokensPerBlock(encoded);
+            int blocksNow = (int) Math.max(1, Math.min(Integer.MAX_VALUE, Math.round(capacityNow)));
             if (Math.abs(blocksNow - capacityBlocks) > capacityBlocks / CAPACITY_STEPS) {
                 capacityBlocks = blocksNow;
                 joined.capacityBlocks(blocksNow);
@@ -182,7 +182,7 @@ final class EndpointLoad {
     }
 
     private void countBlocks(PromptWork work) {
-        blockTokensInUse = blocks.distinct() * (double) work.blocks.tokensPerBlock() * pool.tokenScale(work.blocks);
+        blockTokensInUse = blocks.distinct() * pool.tokensPerBlock(work.blocks);
     }
 
     private void openPeriod(long nowNanos) {

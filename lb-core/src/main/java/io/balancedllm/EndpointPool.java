@@ -275,7 +275,7 @@ public final class EndpointPool implements AutoCloseable {
                 member.weight(),
                 member.maxConcurrency(),
                 member.inFlight(),
-                member.models().keySet(),
+                member.served().names(),
                 member.labels());
     }
 
@@ -347,7 +347,7 @@ public final class EndpointPool implements AutoCloseable {
         BackendTraits traits = member.endpoint().backend().traits();
         synchronized (lock) {
             if (members.contains(member)) {
-                member.traits(traits);
+                member.served().update(traits);
                 publish();
             }
         }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm;
 
+import io.balancedllm.cache.CacheOptions;
+import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.event.LlmListener;
 import io.balancedllm.metrics.StatisticsRecorder;
@@ -12,6 +14,7 @@ import io.balancedllm.routing.RoutingPolicy;
 import io.balancedllm.time.Scheduler;
 import io.balancedllm.time.Ticker;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -62,9 +65,10 @@ final class EngineRoom {
     private final Ticker ticker;
     private final RandomGenerator random;
     private final StatisticsRecorder statistics;
-    private final Set<Call> alive = ConcurrentHashMap.newKeySet();
+    private final Set<Ongoing> alive = ConcurrentHashMap.newKeySet();
     private final AtomicLong calls = new AtomicLong();
     private final String callIdPrefix;
+    private final @Nullable CacheStage cache;
     private final SerialExecutor pumps;
     private volatile Scheduler.@Nullable Timer wakeTimer;
     private final AtomicBoolean pumpQueued = new AtomicBoolean();
@@ -81,7 +85,8 @@ final class EngineRoom {
             Threads threads,
             Ticker ticker,
             RandomGenerator random,
-            PromptEncoder encoder) {
+            PromptEncoder encoder,
+            @Nullable CacheOptions cache) {
         this.pools =
                 Stream.concat(Stream.of(pool), resilience.fallbacks().stream()).toList();
         this.load = new PoolLoad(encoder);
@@ -100,6 +105,20 @@ final class EngineRoom {
         this.random = random;
         this.statistics = new StatisticsRecorder(ticker);
         this.callIdPrefix = Integer.toHexString(random.nextInt()) + "-";
+        this.cache = cache == null ? null : new CacheStage(this, cache);
+    }
+
+    /** {@return a call, not started yet; where there is a cache, one that may be answered from it} */
+    Ongoing newCall(Work work, CallOptions options, Output output, boolean streaming) {
+        return cache != null && work instanceof Work.OfCompletion completion
+                ? cache.call(completion, options, output, streaming)
+                : new Call(this, work, options, output, streaming);
+    }
+
+    /** {@return the cache, null when there is none} */
+    @Nullable
+    CacheStage cache() {
+        return cache;
     }
 
     /** {@return the pool that is asked first} */
@@ -204,7 +223,7 @@ final class EngineRoom {
     }
 
     /** Lets a call begin; false when the balancer is closing. Each call that entered leaves, once. */
-    boolean enter(Call call) {
+    boolean enter(Ongoing call) {
         if (closing.get()) {
             return false;
         }
@@ -212,7 +231,12 @@ final class EngineRoom {
         return !closing.get();
     }
 
-    void leave(Call call) {
+    /** A call begins on behalf of one that is in the room. */
+    void join(Call call) {
+        alive.add(call);
+    }
+
+    void leave(Ongoing call) {
         alive.remove(call);
         if (closing.get() && alive.isEmpty()) {
             empty.countDown();
@@ -220,17 +244,25 @@ final class EngineRoom {
     }
 
     void evict(PoolMember member) {
-        alive.forEach(call -> call.evict(member));
+        oldestFirst().forEach(call -> call.evict(member));
+    }
+
+    /** {@return those who are alive, in the order in which they began: what they compete for goes to the oldest} */
+    private List<Ongoing> oldestFirst() {
+        return alive.stream()
+                .sorted(Comparator.comparingInt((Ongoing call) -> call.id().length())
+                        .thenComparing(Ongoing::id))
+                .toList();
     }
 
     /** An endpoint is silent and answers no probe: its attempts that have delivered nothing may be hedged. */
     void suspected(PoolMember member) {
-        alive.forEach(call -> call.suspected(member));
+        oldestFirst().forEach(call -> call.suspected(member));
     }
 
     /** An endpoint was asked for a model it does not have: it is believed for a while, and asked what it has. */
     void modelMissing(PoolMember member, String model) {
-        member.misses(model, nanos());
+        member.served().misses(model, nanos());
         loop().execute(() -> pools.forEach(pool -> pool.refresh(member)));
     }
 
@@ -319,11 +351,26 @@ final class EngineRoom {
             return;
         }
         try {
+            if (cache != null) {
+                cache.audits().close();
+            }
             awaitCalls();
             pools.forEach(EndpointPool::close);
         } finally {
+            closeCache();
             threads.close();
             closed.countDown();
+        }
+    }
+
+    /** A cache that throws must not keep the threads from being ended. */
+    private void closeCache() {
+        if (cache != null) {
+            try {
+                cache.close();
+            } catch (RuntimeException e) {
+                LOG.warn("the cache failed to close", e);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm;
 
+import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.CompletionChunk;
 import io.balancedllm.completion.DecisionRecord;
 import io.balancedllm.completion.Embeddings;
@@ -13,6 +14,14 @@ import io.balancedllm.completion.LlmException;
 interface Output {
     /** How many chunks to ask for before the reader has taken any; {@link Integer#MAX_VALUE} for all. */
     int initialDemand();
+
+    /** So many chunks more were asked for. */
+    default void granted(int chunks) {}
+
+    /** Takes a whole answer instead of its chunks, to be handed over at the end; false when it has to be told in chunks. */
+    default boolean whole(Completion answer) {
+        return false;
+    }
 
     /** Takes a chunk. */
     void chunk(CompletionChunk chunk);

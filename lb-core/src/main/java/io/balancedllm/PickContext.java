@@ -65,15 +65,15 @@ final class PickContext implements RoutingContext {
 
     @Override
     public int cachedTokens(EndpointView endpoint) {
-        PromptBlocks blocks = blocks();
         int[] found = cachedBlocks;
         if (found == null) {
-            found = match(blocks);
+            found = match(blocks());
             cachedBlocks = found;
         }
         PrefixHolder holder =
                 endpoint instanceof PoolMember member ? member.load().holder() : null;
-        return holder == null || holder.slot() >= found.length ? 0 : load.cachedTokens(blocks, found[holder.slot()]);
+        int blocks = holder == null || holder.slot() >= found.length ? 0 : found[holder.slot()];
+        return blocks == 0 ? 0 : load.cachedTokens(call.prompt().blocks(), blocks);
     }
 
     private int[] match(PromptBlocks blocks) {

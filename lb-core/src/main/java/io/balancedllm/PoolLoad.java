@@ -38,7 +38,12 @@ final class PoolLoad {
     private final Object answers = new Object();
     private double countedTokens = CORRECTION_START;
     private double estimatedTokens = CORRECTION_START;
+    private double countedInBlocks;
+    private double estimatedBlocks;
     private volatile double correction = 1;
+    /** Real tokens in a block of an encoder that estimates; 0 before that is known. */
+    private volatile double tokensPerBlock;
+
     private volatile double outputTokens = INITIAL_OUTPUT_TOKENS;
     private volatile Kept kept = Kept.CALLS;
     private volatile @Nullable PrefixIndex index;
@@ -104,14 +109,22 @@ final class PoolLoad {
         return blocks.exact() ? 1 : correction;
     }
 
+    /**
+     * {@return real tokens in a block} Of all prompts lately, not of this one: memory is counted in these, and it does not
+     * change its size with the prompt that comes next.
+     */
+    double tokensPerBlock(PromptBlocks blocks) {
+        double learned = tokensPerBlock;
+        return blocks.exact() || learned == 0 ? blocks.tokensPerBlock() * tokenScale(blocks) : learned;
+    }
+
     int promptTokens(PromptBlocks blocks) {
         return blocks.exact() ? blocks.promptTokens() : (int) Math.round(blocks.promptTokens() * correction);
     }
 
-    /** {@return tokens in this many cached blocks, less than the prompt has} */
+    /** {@return tokens in this many cached blocks, which the prompt has and more} */
     int cachedTokens(PromptBlocks blocks, int cachedBlocks) {
-        int most = Math.min(cachedBlocks, blocks.matchable());
-        return most == 0 ? 0 : (int) (blocks.tokensIn(most) * tokenScale(blocks));
+        return (int) (blocks.tokensIn(cachedBlocks) * tokenScale(blocks));
     }
 
     double expectedOutputTokens() {
@@ -127,8 +140,19 @@ final class PoolLoad {
                 estimatedTokens = estimatedTokens * CORRECTION_MEMORY + blocks.promptTokens();
                 correction =
                         Math.max(1 / LARGEST_CORRECTION, Math.min(LARGEST_CORRECTION, countedTokens / estimatedTokens));
+                learnBlock(blocks, promptTokens);
             }
         }
+    }
+
+    private void learnBlock(PromptBlocks blocks, int promptTokens) {
+        double mostTokens = LARGEST_CORRECTION * blocks.promptTokens();
+        double leastTokens = blocks.promptTokens() / LARGEST_CORRECTION;
+        countedInBlocks =
+                countedInBlocks * CORRECTION_MEMORY + Math.max(leastTokens, Math.min(mostTokens, promptTokens));
+        estimatedBlocks =
+                estimatedBlocks * CORRECTION_MEMORY + (double) blocks.promptTokens() / blocks.tokensPerBlock();
+        tokensPerBlock = countedInBlocks / estimatedBlocks;
     }
 
     @Override

@@ -2,7 +2,6 @@
 package io.balancedllm;
 
 import io.balancedllm.completion.LlmException.Reason;
-import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.BackendTraits;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.EndpointLocal;
@@ -14,12 +13,9 @@ import io.balancedllm.metrics.EndpointRecorder;
 import io.balancedllm.prefix.PromptEncoder;
 import io.balancedllm.time.Ticker;
 import java.time.Duration;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -33,21 +29,13 @@ final class PoolMember implements EndpointView {
     /** How long what an engine said of its load is believed, unless it is asked more rarely than that. */
     static final Duration REPORT_LIFETIME = Duration.ofSeconds(5);
 
-    /** How long a backend that said it does not have a model is believed. */
-    private static final long MISSING_NANOS = Duration.ofSeconds(30).toNanos();
-    /** Missing models that are remembered: requests name what they like. */
-    private static final int MAX_MISSING = 16;
-
     private final Endpoint endpoint;
     private final long generation;
     private final OptionalLong kvCapacityTokens;
     private final Runnable onRelease;
+    private final ServedModels served;
+    private final EndpointLocals locals = new EndpointLocals(this);
     private final AtomicInteger inFlight = new AtomicInteger();
-    private volatile Map<String, String> models;
-    private volatile Set<Operation> operations;
-    /** Models the backend has said it does not have, and until when it is believed. Replaced as a whole. */
-    private volatile Map<String, Long> missing = Map.of();
-
     private volatile @Nullable AdaptiveLimit adaptiveLimit;
     private volatile double weight;
     private volatile int maxConcurrency;
@@ -63,9 +51,6 @@ final class PoolMember implements EndpointView {
     private volatile @Nullable MemberHealth health;
 
     private final AtomicBoolean backendClosed = new AtomicBoolean();
-    /** Keys and values in turn; replaced as a whole, so reads need no lock. */
-    private volatile Object[] locals = {};
-
     private volatile @Nullable EndpointRecorder recorder;
     private volatile EndpointLoad load;
     private volatile @Nullable Ticker ticker;
@@ -77,20 +62,9 @@ final class PoolMember implements EndpointView {
         this.onRelease = onRelease;
         this.weight = endpoint.weight();
         this.maxConcurrency = endpoint.maxConcurrency();
-        this.models = models(endpoint, traits);
-        this.operations = traits.operations();
+        this.served = new ServedModels(endpoint.models(), traits);
         this.kvCapacityTokens = traits.kvCapacityTokens();
         this.load = new EndpointLoad(endpoint.id(), new PoolLoad(PromptEncoder.bytes()), kvCapacityTokens, 0);
-    }
-
-    private static Map<String, String> models(Endpoint endpoint, BackendTraits traits) {
-        return endpoint.models().isEmpty() ? identity(traits) : endpoint.models();
-    }
-
-    private static Map<String, String> identity(BackendTraits traits) {
-        Map<String, String> names = new LinkedHashMap<>();
-        traits.models().forEach(model -> names.put(model, model));
-        return Map.copyOf(names);
     }
 
     Endpoint endpoint() {
@@ -101,36 +75,9 @@ final class PoolMember implements EndpointView {
         return generation;
     }
 
-    /** {@return the models by the names requests use; empty when any may be there} */
-    Map<String, String> models() {
-        return models;
-    }
-
-    /** What the backend can do may have changed. */
-    void traits(BackendTraits traits) {
-        models = models(endpoint, traits);
-        operations = traits.operations();
-    }
-
-    /** The backend does not have a model it was asked for; believed for {@link #MISSING_NANOS}. */
-    synchronized void misses(String model, long nowNanos) {
-        Map<String, Long> more = new LinkedHashMap<>();
-        missing.forEach((name, until) -> {
-            if (until - nowNanos > 0 && !name.equals(model)) {
-                more.put(name, until);
-            }
-        });
-        if (more.size() >= MAX_MISSING) {
-            more.remove(more.keySet().iterator().next());
-        }
-        more.put(model, nowNanos + MISSING_NANOS);
-        missing = more;
-    }
-
-    /** {@return whether the backend lately said that it does not have this model} */
-    boolean lacks(@Nullable String model, long nowNanos) {
-        Long until = model == null || missing.isEmpty() ? null : missing.get(model);
-        return until != null && until - nowNanos > 0;
+    /** {@return what its backend serves} */
+    ServedModels served() {
+        return served;
     }
 
     /** Finds the limit by trying, below {@link #maxConcurrency()}. */
@@ -155,20 +102,6 @@ final class PoolMember implements EndpointView {
     private int limit() {
         AdaptiveLimit adaptive = adaptiveLimit;
         return adaptive == null ? maxConcurrency : Math.min(maxConcurrency, adaptive.current());
-    }
-
-    boolean can(Operation operation) {
-        return operations.contains(operation);
-    }
-
-    boolean serves(@Nullable String model) {
-        return model == null || models.isEmpty() || models.containsKey(model);
-    }
-
-    /** {@return the name the backend knows the model by} */
-    @Nullable
-    String upstream(@Nullable String model) {
-        return model == null ? null : models.getOrDefault(model, model);
     }
 
     /** {@return what counts for this generation} There is one as soon as the pool has a balancer, so for every attempt. */
@@ -341,9 +274,7 @@ final class PoolMember implements EndpointView {
     }
 
     void dropLocals() {
-        synchronized (this) {
-            locals = new Object[0];
-        }
+        locals.drop();
     }
 
     @Override
@@ -454,32 +385,7 @@ final class PoolMember implements EndpointView {
 
     @Override
     public <T> T local(EndpointLocal<T> local) {
-        T found = find(locals, local);
-        return found != null ? found : addLocal(local);
-    }
-
-    private synchronized <T> T addLocal(EndpointLocal<T> local) {
-        Object[] before = locals;
-        T found = find(before, local);
-        if (found != null) {
-            return found;
-        }
-        T state = local.newState(this);
-        Object[] after = Arrays.copyOf(before, before.length + 2);
-        after[before.length] = local;
-        after[before.length + 1] = state;
-        locals = after;
-        return state;
-    }
-
-    @SuppressWarnings({"unchecked", "ReferenceEquality"}) // a key's value was made by that very key
-    private static <T> @Nullable T find(Object[] locals, EndpointLocal<T> local) {
-        for (int i = 0; i < locals.length; i += 2) {
-            if (locals[i] == local) {
-                return (T) locals[i + 1];
-            }
-        }
-        return null;
+        return locals.get(local);
     }
 
     @Override

@@ -29,7 +29,7 @@ final class PoolSnapshot {
         for (int i = 0; i < ordinals.length; i++) {
             ordinals[i] = i;
             eligibilities[i] = this.members[i].eligibility();
-            models.addAll(this.members[i].models().keySet());
+            models.addAll(this.members[i].served().names());
         }
         this.all = new MemberArray(this.members, ordinals, ordinals.length, ordinals.length);
     }

@@ -102,9 +102,10 @@ final class Router {
     }
 
     /** Lets a policy that can do so choose the first endpoints of calls that were given together. */
-    void place(List<Call> calls, long nowNanos) {
+    void place(List<Ongoing> calls, long nowNanos) {
         if (inUse.policy() instanceof BatchPlacement policy) {
-            new Batches(pools, random, policy).place(calls, nowNanos);
+            new Batches(pools, random, policy)
+                    .place(calls.stream().map(Ongoing::placeable).toList(), nowNanos);
         }
     }
 

@@ -3,6 +3,7 @@ package io.balancedllm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.balancedllm.completion.CacheOutcome;
 import io.balancedllm.completion.CompletionChunk;
 import io.balancedllm.completion.DecisionRecord;
 import io.balancedllm.completion.FinishReason;
@@ -21,8 +22,8 @@ import org.junit.jupiter.api.Timeout;
 class ChunkBufferTest {
     private static final CompletionChunk ROLE =
             CompletionChunk.Delta.builder(0).role(Role.ASSISTANT).build();
-    private static final DecisionRecord DECISION =
-            new DecisionRecord("c", "p", "e", List.of(), List.of(), Duration.ZERO, null, Duration.ZERO);
+    private static final DecisionRecord DECISION = new DecisionRecord(
+            "c", "p", "e", List.of(), List.of(), Duration.ZERO, null, Duration.ZERO, CacheOutcome.Bypass.OFF);
 
     private final List<String> changes = new ArrayList<>();
     private final List<Integer> asked = new ArrayList<>();

@@ -135,6 +135,25 @@ class EndpointLoadTest {
         assertThat(pool.expectedOutputTokens()).isCloseTo(500, within(1.0));
     }
 
+    /** A clock that stands still teaches nothing, and neither does an engine that says it cached more than it was sent. */
+    @Test
+    void aClockThatStandsStillAndCountsBeyondReasonLeaveUsableNumbers() {
+        pool.keep(PoolLoad.Kept.PREFIXES);
+        for (int i = 0; i < 100; i++) {
+            PromptWork work = dispatch(i + "x5000", 0);
+            load.firstToken(work, 0);
+            Usage usage = Usage.builder(5_000, 10).cachedTokens(1_000_000).build();
+            load.ended(work, 0, usage, 10, true);
+        }
+        assertThat(load.secondsPerPromptToken()).isEqualTo(PrefillSpeed.INITIAL_SECONDS_PER_TOKEN);
+        assertThat(load.freedTokensPerSecond()).isZero();
+        assertThat(load.pendingPrefillSeconds(0)).isZero();
+
+        PromptWork later = dispatch("1000x5000", 0);
+        load.ended(later, SECOND, Usage.builder(5_000, 10).cachedTokens(9_000).build(), 10, true);
+        assertThat(load.freedTokensPerSecond()).isPositive().isLessThan(1e6);
+    }
+
     @Test
     void anEncoderThatMiscountsIsCorrectedByWhatEnginesCount() {
         PromptBlocks estimate = PromptBlocks.estimated(new long[] {1, 2, 3}, 100, 350);
@@ -154,5 +173,35 @@ class EndpointLoadTest {
         }
         assertThat(pool.promptTokens(PromptBlocks.estimated(new long[0], 100, 1_000)))
                 .isEqualTo(16_000);
+    }
+
+    /** Estimates of a prompt's tokens are off by something else each time; an engine's memory stays as large as it is. */
+    @Test
+    void aPromptWhoseTokensAreOverestimatedEvictsNothing() {
+        PoolLoad estimating = new PoolLoad((request, options) -> {
+            String text = ((io.balancedllm.completion.Prompt.Text) request.prompt()).text();
+            int perBlock = Integer.parseInt(text);
+            return PromptBlocks.estimated(new long[] {perBlock, perBlock + 1}, perBlock, 2 * perBlock);
+        });
+        estimating.keep(PoolLoad.Kept.PREFIXES);
+        // 20 blocks of really 100 tokens each.
+        EndpointLoad endpoint = new EndpointLoad("e", estimating, OptionalLong.of(2_000), 0);
+        Usage usage = Usage.builder(200, 10).build();
+        for (int i = 0; i < 10; i++) {
+            String text = String.valueOf(i % 2 == 0 ? 90 + 2 * i : 110 + 2 * i);
+            endpoint.ended(dispatch(endpoint, estimating, text), i * SECOND, usage, 10, true);
+        }
+        PromptWork overestimated = dispatch(endpoint, estimating, "400");
+
+        assertThat(endpoint.kvTokensInUse(0)).isBetween(180.0, 220.0);
+        endpoint.ended(overestimated, 10 * SECOND, usage, 10, true);
+        assertThat(Objects.requireNonNull(estimating.index()).statistics().entries())
+                .isBetween(19, 20);
+    }
+
+    private static PromptWork dispatch(EndpointLoad endpoint, PoolLoad pool, String text) {
+        CallPrompt prompt =
+                new CallPrompt(pool, new Work.OfCompletion(CompletionRequest.of(text)), CallOptions.DEFAULT);
+        return Objects.requireNonNull(endpoint.dispatched(prompt, 0));
     }
 }

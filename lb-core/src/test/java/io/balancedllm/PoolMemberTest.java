@@ -125,16 +125,16 @@ class PoolMemberTest {
                 .build());
         PoolMember known = member(Endpoint.of("b", new Rooms.Silent(traits)));
 
-        assertThat(listed.serves("chat")).isTrue();
-        assertThat(listed.serves("llama")).isFalse();
-        assertThat(listed.upstream("chat")).isEqualTo("meta-llama/Llama-3.1-8B");
-        assertThat(known.serves("llama")).isTrue();
-        assertThat(known.upstream("llama")).isEqualTo("llama");
-        assertThat(known.serves("chat")).isFalse();
-        assertThat(known.serves(null)).isTrue();
-        assertThat(member.serves("anything")).isTrue();
-        assertThat(known.can(Operation.CHAT)).isTrue();
-        assertThat(known.can(Operation.EMBEDDINGS)).isFalse();
+        assertThat(listed.served().serves("chat")).isTrue();
+        assertThat(listed.served().serves("llama")).isFalse();
+        assertThat(listed.served().upstream("chat")).isEqualTo("meta-llama/Llama-3.1-8B");
+        assertThat(known.served().serves("llama")).isTrue();
+        assertThat(known.served().upstream("llama")).isEqualTo("llama");
+        assertThat(known.served().serves("chat")).isFalse();
+        assertThat(known.served().serves(null)).isTrue();
+        assertThat(member.served().serves("anything")).isTrue();
+        assertThat(known.served().can(Operation.CHAT)).isTrue();
+        assertThat(known.served().can(Operation.EMBEDDINGS)).isFalse();
     }
 
     @Test

@@ -28,7 +28,10 @@ final class Rooms {
     static EngineRoom room(RoutingPolicy policy, Endpoint... endpoints) {
         EndpointPool.Builder pool = EndpointPool.builder().healthCheck(HealthCheck.off());
         List.of(endpoints).forEach(pool::add);
-        EndpointPool built = pool.build();
+        return room(policy, pool.build());
+    }
+
+    static EngineRoom room(RoutingPolicy policy, EndpointPool built) {
         EngineRoom room = new EngineRoom(
                 built,
                 policy,
@@ -38,7 +41,8 @@ final class Rooms {
                 new Threads(Runnable::run, Runnable::run, new NoTimers()),
                 () -> 0,
                 new Random(1),
-                io.balancedllm.prefix.PromptEncoder.bytes());
+                io.balancedllm.prefix.PromptEncoder.bytes(),
+                null);
         built.attach(room);
         return room;
     }

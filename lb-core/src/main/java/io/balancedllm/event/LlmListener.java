@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
  * <p>A hedged call has two attempts at a time; what is told of each keeps its order, {@code attemptStarted accepted?
  * firstToken? ended}, and all of it comes before the call's end.
  *
+ * <p>A call that is given a cached answer, or shares that of an equal call, has no attempts. A call whose generation goes on
+ * for others after its caller has left ends, for its listener, with that generation.
+ *
  * <p>An attempt's lease is released, its backend cancelled and its end counted before its listener hears of the end.
  */
 public interface LlmListener {

@@ -61,7 +61,8 @@ class CoreArchitectureTest {
         "prefix, completion",
         "routing, completion endpoint prefix",
         "metrics, completion endpoint event time",
-        "health, completion endpoint event"
+        "health, completion endpoint event",
+        "cache, completion time"
     })
     void thePackagesEverythingStandsOnKnowOnlyThoseBelow(String name, String below) {
         String[] allowed = Stream.concat(Stream.of(name), Stream.of(below.split(" ")))

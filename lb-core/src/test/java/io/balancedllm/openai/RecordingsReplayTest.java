@@ -6,16 +6,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.CompletionCollector;
 import io.balancedllm.completion.CompletionRequest;
+import io.balancedllm.completion.EmbeddingRequest;
+import io.balancedllm.completion.Embeddings;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.Attempt;
+import io.balancedllm.endpoint.ProbeResult.Status;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /** Every recorded response of a generation, fed to a real socket as it was received, ends as it should. */
@@ -80,6 +86,54 @@ class RecordingsReplayTest {
         missing.removeAll(checked);
         assertThat(missing).isEmpty();
         assertThat(checked).hasSizeGreaterThan(240);
+    }
+
+    @Test
+    void everyRecordedAnswerOfHealthIsJudged() throws Exception {
+        int checked = 0;
+        for (Recordings.Recording recording : Recordings.all()) {
+            if (!recording.name().contains("health")
+                    || recording.latinResponse().isEmpty()) {
+                continue;
+            }
+            try (ScriptedServer server = ScriptedServer.always(recording.response());
+                    OpenAiBackend backend = OpenAiBackend.at(server.url())) {
+                assertThat(BackendTesting.probe(backend).status())
+                        .as(recording.name())
+                        .isEqualTo(recording.status() == 503 ? Status.WARMING : Status.READY);
+            }
+            checked++;
+        }
+        assertThat(checked).isGreaterThan(10);
+    }
+
+    @Test
+    void everyRecordedEmbeddingIsReadOrRefusedTyped() throws Exception {
+        int checked = 0;
+        for (Recordings.Recording recording : Recordings.all()) {
+            if (!recording.name().contains("/embeddings")) {
+                continue;
+            }
+            try (ScriptedServer server = ScriptedServer.always(recording.response());
+                    OpenAiBackend backend = OpenAiBackend.at(server.url())) {
+                CompletableFuture<Embeddings> answer =
+                        backend.embed(Attempt.of(EmbeddingRequest.of("x"))).toCompletableFuture();
+                if (recording.status() == 200) {
+                    assertThat(answer.get(20, TimeUnit.SECONDS).vectors())
+                            .as(recording.name())
+                            .isNotEmpty()
+                            .allMatch(vector -> vector.length > 0);
+                } else {
+                    assertThat(answer)
+                            .as(recording.name())
+                            .failsWithin(20, TimeUnit.SECONDS)
+                            .withThrowableOfType(ExecutionException.class)
+                            .withCauseInstanceOf(LlmException.class);
+                }
+            }
+            checked++;
+        }
+        assertThat(checked).isGreaterThan(6);
     }
 
     @Test
