@@ -113,6 +113,21 @@ public abstract class RoutingPolicyContract {
     }
 
     @Test
+    void picksACandidateHoweverSmallOrLargeTheWeights() {
+        RoutingPolicy policy = createPolicy();
+        Random random = new Random(16);
+        double[] weights = {Double.MIN_VALUE, 1e-300, 1, 1e300, Double.MAX_VALUE};
+        for (int i = 0; i < 500; i++) {
+            FakeCandidates pool = FakeCandidates.of(IntStream.rangeClosed(0, random.nextInt(8))
+                    .mapToObj(e -> new FakeEndpointView("e" + e)
+                            .inFlight(random.nextInt(3) * 100)
+                            .weight(weights[random.nextInt(weights.length)]))
+                    .toList());
+            assertPicksACandidate(policy, createCall(i, random), pool);
+        }
+    }
+
+    @Test
     void picksOnlyFromWhatIsLeftOfThePool() {
         RoutingPolicy policy = createPolicy();
         Random random = new Random(13);

@@ -154,6 +154,24 @@ class RegistrarTest {
         assertThat(registrar.registered()).isEmpty();
     }
 
+    @Test
+    @DisplayName(
+            "C14: when the registrar comes back with another token, the old one and what was lent on it are worth nothing")
+    void aTokenThatWasReplacedIsRefused() throws Exception {
+        EndpointRegistrar before = open();
+        String lease = register(before, WORKER);
+        before.close();
+        EndpointRegistrar after =
+                open(EndpointRegistrar.builder().token("another").port(before.port()));
+        assertThat(beat(after, lease, 1)).as("the old token").isEqualTo(401);
+        assertThat(post(after, "/v1/endpoints", TOKEN, WORKER).statusCode()).isEqualTo(401);
+        String body = "{\"lease\": \"" + lease + "\", \"number\": 2}";
+        assertThat(post(after, "/v1/endpoints/beat", "another", body).statusCode())
+                .as("the old lease")
+                .isEqualTo(410);
+        assertThat(after.registered()).isEmpty();
+    }
+
     @ParameterizedTest
     @DisplayName("C14: nobody can be announced but the sender, unless a rule allows the host")
     @CsvSource({

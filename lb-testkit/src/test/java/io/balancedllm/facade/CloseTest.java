@@ -122,7 +122,7 @@ class CloseTest {
     }
 
     /** Threads named after the balancer, but for the HTTP readers, which all balancers of a JVM share and which idle out. */
-    private static Set<Thread> balancerThreads() {
+    static Set<Thread> balancerThreads() {
         return Thread.getAllStackTraces().keySet().stream()
                 .filter(Thread::isAlive)
                 .filter(thread -> thread.getName().startsWith("balancedllm-"))
@@ -131,7 +131,7 @@ class CloseTest {
     }
 
     /** For what has no condition to wait on: looks again, on virtual time's own deadline. */
-    private static void awaitTrue(BooleanSupplier condition) {
+    static void awaitTrue(BooleanSupplier condition) {
         CompletableFuture<Void> looked = CompletableFuture.runAsync(() -> {
             while (!condition.getAsBoolean() && !Thread.currentThread().isInterrupted()) {
                 Thread.onSpinWait();

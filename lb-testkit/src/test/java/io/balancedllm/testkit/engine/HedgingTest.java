@@ -326,6 +326,7 @@ class HedgingTest {
             Future<Embeddings> call = caller.submit(() -> llm.embed(EmbeddingRequest.of("x")));
             asked.await(); // or else the hedge may win before the first attempt has started, which then never does
             world.timers.awaitTimer("hedge");
+            assertThat(asked.await(10, TimeUnit.SECONDS)).isTrue(); // what is over before it began is not begun
             while (!call.isDone()) {
                 world.pass(DELAY);
             }

@@ -30,6 +30,11 @@ abstract class RandomCaller {
 
     abstract boolean hasEnded();
 
+    /** {@return whether what was read is the whole answer} */
+    boolean isWhole() {
+        return answer() != null;
+    }
+
     /** {@return how many chunks were read} */
     int chunksRead() {
         return 0;
@@ -87,6 +92,7 @@ abstract class RandomCaller {
         private final StringBuilder read = new StringBuilder();
         private int chunks;
         private boolean failed;
+        private boolean closed;
 
         Reader(CompletionStream stream) {
             this.stream = stream;
@@ -96,6 +102,7 @@ abstract class RandomCaller {
         void act(Random random, int readable) {
             if (random.nextInt(12) == 0) {
                 stream.close();
+                closed = true;
             } else if (readable > chunks && !hasEnded()) {
                 read.append(stream.iterator().next().text());
                 chunks++;
@@ -123,6 +130,11 @@ abstract class RandomCaller {
         @Override
         String read() {
             return read.toString();
+        }
+
+        @Override
+        boolean isWhole() {
+            return !failed && !closed;
         }
 
         @Override

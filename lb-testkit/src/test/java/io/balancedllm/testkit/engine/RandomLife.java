@@ -10,15 +10,16 @@ import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Prompt;
+import io.balancedllm.contract.EveryPolicy;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.EndpointView;
+import io.balancedllm.endpoint.ProbeResult;
 import io.balancedllm.health.HealthCheck;
 import io.balancedllm.metrics.LlmStatistics;
 import io.balancedllm.resilience.HedgingPolicy;
 import io.balancedllm.resilience.RetryPolicy;
 import io.balancedllm.routing.Candidates;
 import io.balancedllm.routing.RoutingContext;
-import io.balancedllm.routing.RoutingPolicies;
 import io.balancedllm.routing.RoutingPolicy;
 import io.balancedllm.testkit.ManualExecutor;
 import io.balancedllm.testkit.ManualScheduler;
@@ -54,6 +55,8 @@ final class RandomLife {
             Reason.INVALID_REQUEST,
             Reason.UNAUTHORIZED);
 
+    private static final ProbeResult DEAD = new ProbeResult(ProbeResult.Status.UNHEALTHY, "dead");
+
     /** Timers of endpoints, which go on while no call runs. */
     private static final Set<String> JUDGES = Set.of("probe", "probe timeout", "silence", "health", "trial");
 
@@ -70,6 +73,7 @@ final class RandomLife {
     private final BalancedLlm llm;
 
     private final List<ClosingBackend> backends = new ArrayList<>();
+    private final List<ScriptedBackend> scripts = new ArrayList<>();
     private final List<ScriptedAttempt> running = new ArrayList<>();
     private final List<RandomCaller> callers = new ArrayList<>();
     private final List<RandomCaller> live = new ArrayList<>();
@@ -80,6 +84,7 @@ final class RandomLife {
     private final Map<ScriptedAttempt, Integer> sentOf = new HashMap<>();
     private final Map<ScriptedAttempt, Integer> placeOf = new HashMap<>();
     private final Set<Integer> dead = new HashSet<>();
+    private final Set<Integer> frozen = new HashSet<>();
     private final List<CompletableFuture<Boolean>> drains = new ArrayList<>();
     private int endpoints;
     private boolean quiet;
@@ -128,7 +133,7 @@ final class RandomLife {
 
     /** The policy under test, which notes every generation of an endpoint it ever sees. */
     private RoutingPolicy watched() {
-        RoutingPolicy named = RoutingPolicies.named(policyName);
+        RoutingPolicy named = EveryPolicy.named(policyName);
         return new RoutingPolicy() {
             @Override
             public EndpointView pick(RoutingContext call, Candidates candidates) {
@@ -145,7 +150,9 @@ final class RandomLife {
 
     private Endpoint newEndpoint(String id) {
         int place = backends.size();
-        ClosingBackend backend = new ClosingBackend(new ScriptedBackend().onStart(attempt -> started(attempt, place)));
+        ScriptedBackend script = new ScriptedBackend().onStart(attempt -> started(attempt, place));
+        scripts.add(script);
+        ClosingBackend backend = new ClosingBackend(script);
         backends.add(backend);
         Endpoint.Builder endpoint = Endpoint.builder(id, backend)
                 .maxConcurrency(1 + random.nextInt(5))
@@ -239,6 +246,9 @@ final class RandomLife {
             return;
         }
         int dice = quiet ? 99 : random.nextInt(100);
+        if (frozen.contains(placeOf.getOrDefault(attempt, -1))) {
+            return;
+        }
         if (attempt.isCancelAsked() && dice < 50) {
             drop(index);
             attempt.cancelled();
@@ -259,13 +269,21 @@ final class RandomLife {
         }
     }
 
-    /** One that lives dies with everything it runs; one that is dead comes back. */
+    /** One that lives dies with everything it runs, or freezes; one that is dead or frozen comes back. */
     private void flap() {
         int place = random.nextInt(backends.size());
-        if (dead.remove(place)) {
+        ScriptedBackend script = scripts.get(place);
+        if (frozen.remove(place) || dead.remove(place)) {
+            script.health(ProbeResult.READY);
+            return;
+        }
+        if (random.nextInt(3) == 0) {
+            frozen.add(place);
+            script.health(new CompletableFuture<>());
             return;
         }
         dead.add(place);
+        script.health(DEAD);
         for (int i = running.size() - 1; i >= 0; i--) {
             ScriptedAttempt attempt = running.get(i);
             if (placeOf.getOrDefault(attempt, -1) == place) {
@@ -359,6 +377,8 @@ final class RandomLife {
     private void windDown() {
         quiet = true;
         dead.clear();
+        frozen.clear();
+        scripts.forEach(script -> script.health(ProbeResult.READY));
         llm.pool().add(newEndpoint("last"));
         for (int i = 0; i < 20 * calls && !allEnded(); i++) {
             settle();

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.balancedllm.BalancedLlm;
+import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.CompletionChunk;
 import io.balancedllm.completion.CompletionRequest;
@@ -33,6 +34,8 @@ import io.balancedllm.testkit.ScriptedAttempt;
 import io.balancedllm.testkit.ScriptedBackend;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -179,6 +182,25 @@ class UserCodeThatFailsTest {
                 .hasMessageContaining("the routing policy")
                 .hasRootCauseInstanceOf(StackOverflowError.class);
         assertThat(good.started()).isZero();
+        assertAtRest(llm);
+    }
+
+    @Test
+    void costsOfAPolicyThatAreNoNumbersAreRecordedAsTheyAre() {
+        BalancedLlm llm = world.balancer()
+                .endpoint("good", good)
+                .routing((call, candidates) -> {
+                    candidates.forEach(candidate -> call.trace().term(candidate, "price", Double.NaN));
+                    return Collections.min(candidates, Comparator.comparingDouble(candidate -> Double.NaN));
+                })
+                .listener(listener)
+                .build();
+        CompletableFuture<Completion> answer =
+                llm.with(CallOptions.builder().explain(true).build()).completeAsync(REQUEST);
+        world.settle();
+
+        assertThat(answer.join().decision().orElseThrow().candidates().get(0).terms())
+                .containsEntry("price", Double.NaN);
         assertAtRest(llm);
     }
 
