@@ -2,6 +2,7 @@
 package io.balancedllm.examples;
 
 import io.balancedllm.examples.bench.BenchCommand;
+import io.balancedllm.examples.cache.CacheReportCommand;
 import io.balancedllm.examples.compare.CompareCommand;
 import io.balancedllm.examples.console.Mistakes;
 import io.balancedllm.examples.faults.FaultWorkerCommand;
@@ -66,6 +67,7 @@ public final class Main {
         commands.put("bench", BenchCommand::new);
         commands.put("simulate", SimulateCommand::new);
         commands.put("compare", CompareCommand::new);
+        commands.put("cache-report", CacheReportCommand::new);
         commands.put("faults", FaultsCommand::new);
         commands.put("fault-worker", FaultWorkerCommand::new);
         return commands;

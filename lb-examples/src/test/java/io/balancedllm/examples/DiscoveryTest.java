@@ -85,26 +85,4 @@ class DiscoveryTest {
             assertThat(report.kvUsage()).hasValue(0);
         }
     }
-
-    @Test
-    void theBenchOfFaultsLosesNothingWhenAWorkerRefuses() {
-        StringWriter out = new StringWriter();
-        int code = Main.run(
-                new PrintWriter(out, true),
-                new PrintWriter(System.err, true, StandardCharsets.UTF_8),
-                "faults",
-                "--system",
-                "ours",
-                "--scenario",
-                "refuses",
-                "--requests",
-                "20");
-        assertThat(code).as(out.toString()).isZero();
-        String[] lines = out.toString().split("\n", -1);
-        assertThat(lines[0].split("\\s+")).startsWith("scenario", "system", "requests", "lost", "cut");
-        String[] cells = lines[1].split("\\s+", -1);
-        assertThat(cells).startsWith("refuses", "ours", "20", "0");
-        assertThat(cells[5]).as("truncated as success").isEqualTo("0");
-        assertThat(cells[6]).as("duplicated").isEqualTo("0");
-    }
 }

@@ -19,7 +19,7 @@ class MainTest {
             value = {
                 "                                            | name a command: story, worker, logits, bench, simulate",
                 "tale                                        | 'tale'",
-                "story --policy fastest                      | choose one of leastConnections",
+                "story --policy fastest                      | choose one of prefixAffinity",
                 "story --endpoint gpu-1:8000                 | write http://host:port",
                 "story --endpoint http://user:key@gpu-1:8000 | write http://host:port",
                 "story --endpoint ://                        | write http://host:port",
@@ -40,7 +40,7 @@ class MainTest {
                 "bench overhead --calls 0                    | at least 1",
                 "simulate                                    | --trace",
                 "simulate --trace /no/such/file              | is not a file",
-                "simulate --trace f --policy fastest         | choose of leastConnections",
+                "simulate --trace f --policy fastest         | choose of prefixAffinity",
                 "simulate --trace f --seed 1 --seeds 2       | give one of them",
                 "simulate --trace f --csv --json             | give one of --csv and --json",
                 "simulate --trace f --spread 2               | --spread must be 0 or 1",

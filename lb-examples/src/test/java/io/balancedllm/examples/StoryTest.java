@@ -35,6 +35,22 @@ class StoryTest {
     }
 
     @Test
+    void withACacheTheSecondTellingIsAHitAndIsTheSameStory() throws Exception {
+        String[] told = CommandLineFixture.run("story", "--cache", "--max-tokens", "200", "--seed", "3", "--json")
+                .out()
+                .lines()
+                .toArray(String[]::new);
+
+        assertThat(told).hasSize(2);
+        JsonNode first = MAPPER.readTree(told[0]);
+        JsonNode second = MAPPER.readTree(told[1]);
+        assertThat(first.at("/cache").asText()).isEqualTo("miss");
+        assertThat(second.at("/cache").asText()).isEqualTo("exact");
+        assertThat(second.at("/text")).isEqualTo(first.at("/text"));
+        assertThat(second.at("/attempts")).isEmpty();
+    }
+
+    @Test
     void jsonIsOneObjectWithKeysInSnakeCaseAndNothingElse() throws Exception {
         CommandLineFixture result =
                 CommandLineFixture.run("story", "A fox", "--max-tokens", "8", "--seed", "1", "--json", "--explain");

@@ -11,7 +11,14 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         description = "Measures this library against doing without it.",
-        subcommands = {OverheadCommand.class, IndexCommand.class, HashCommand.class},
+        subcommands = {
+            OverheadCommand.class,
+            PicksCommand.class,
+            IndexCommand.class,
+            HashCommand.class,
+            HealthCommand.class,
+            CacheCommand.class
+        },
         synopsisSubcommandLabel = "BENCHMARK",
         mixinStandardHelpOptions = true)
 public final class BenchCommand implements Callable<Integer> {

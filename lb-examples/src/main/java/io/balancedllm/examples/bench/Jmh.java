@@ -11,6 +11,7 @@ import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.ChainedOptionsBuilder;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
@@ -36,34 +37,35 @@ final class Jmh {
     Map<String, Score> run(Class<?> benchmark, int threads, String... methods) {
         Map<String, Score> scores = new LinkedHashMap<>();
         for (String method : methods) {
-            Collection<RunResult> results = run(Pattern.quote(benchmark.getName() + "." + method) + "$", threads);
-            for (RunResult result : results) {
-                Result<?> allocated = result.getSecondaryResults().get(ALLOCATED);
-                scores.put(
-                        method,
-                        new Score(
-                                result.getPrimaryResult().getScore(),
-                                allocated == null ? Double.NaN : allocated.getScore()));
-            }
+            scores.put(method, run(benchmark, threads, method, Map.of()));
         }
         return scores;
     }
 
-    private Collection<RunResult> run(String methods, int threads) {
+    /** {@return the score of one method with these values of its parameters} */
+    Score run(Class<?> benchmark, int threads, String method, Map<String, String> parameters) {
+        RunResult result = results(Pattern.quote(benchmark.getName() + "." + method) + "$", threads, parameters)
+                .iterator()
+                .next();
+        Result<?> allocated = result.getSecondaryResults().get(ALLOCATED);
+        return new Score(result.getPrimaryResult().getScore(), allocated == null ? Double.NaN : allocated.getScore());
+    }
+
+    private Collection<RunResult> results(String method, int threads, Map<String, String> parameters) {
         try {
-            return new Runner(new OptionsBuilder()
-                            .include(methods)
-                            .threads(threads)
-                            .forks(forks)
-                            .warmupIterations(Math.max(1, iterations / 2))
-                            .warmupTime(TimeValue.seconds(1))
-                            .measurementIterations(iterations)
-                            .measurementTime(TimeValue.seconds(1))
-                            .addProfiler(GCProfiler.class)
-                            .verbosity(VerboseMode.SILENT)
-                            .shouldFailOnError(true)
-                            .build())
-                    .run();
+            ChainedOptionsBuilder options = new OptionsBuilder()
+                    .include(method)
+                    .threads(threads)
+                    .forks(forks)
+                    .warmupIterations(Math.max(1, iterations / 2))
+                    .warmupTime(TimeValue.seconds(1))
+                    .measurementIterations(iterations)
+                    .measurementTime(TimeValue.seconds(1))
+                    .addProfiler(GCProfiler.class)
+                    .verbosity(VerboseMode.SILENT)
+                    .shouldFailOnError(true);
+            parameters.forEach(options::param);
+            return new Runner(options.build()).run();
         } catch (RunnerException e) {
             throw new Failure("the benchmark failed: " + e.getMessage(), e);
         }

@@ -145,6 +145,10 @@ final class CellRuns {
         }
     }
 
+    void plot(List<String> policies, Path image) {
+        table.plot(policies.get(0), policies.subList(1, policies.size()), image);
+    }
+
     void print(List<String> policies, PrintWriter out) {
         table.print(policies.get(0), policies.subList(1, policies.size()), out);
         out.flush();

@@ -4,6 +4,7 @@ package io.balancedllm.examples.compare;
 import static io.balancedllm.examples.simulate.ResultFormat.format;
 
 import io.balancedllm.examples.console.Table;
+import io.balancedllm.examples.simulate.Plot;
 import io.balancedllm.examples.simulate.ResultFormat;
 import io.balancedllm.testkit.simulation.SimulationResult;
 import java.io.BufferedWriter;
@@ -168,6 +169,20 @@ final class CellTable {
             table.row(row);
         }
         table.print(out);
+    }
+
+    /** Draws how {@code ours} compares with the best of the others in each cell, as bars; below 1 is better. */
+    synchronized void plot(String ours, List<String> rivals, Path image) {
+        List<String> cells = complete(ours, rivals);
+        Plot chart = new Plot(ours + " over the best of " + String.join(", ", rivals), "ratio", cells);
+        for (Measure measure : List.of(Measure.TTFT_P99, Measure.E2E_MEAN)) {
+            chart.bars(
+                    measure.title,
+                    cells.stream()
+                            .map(cell -> mean(cell, ours, measure) / best(cell, rivals, measure))
+                            .toList());
+        }
+        chart.write(image);
     }
 
     private List<String> complete(String ours, List<String> rivals) {

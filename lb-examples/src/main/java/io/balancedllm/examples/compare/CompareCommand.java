@@ -8,6 +8,7 @@ import io.balancedllm.examples.console.Table;
 import io.balancedllm.examples.simulate.Plot;
 import io.balancedllm.examples.simulate.PolicyNames;
 import io.balancedllm.examples.simulate.ResultFormat;
+import io.balancedllm.routing.RoutingPolicies;
 import io.balancedllm.testkit.simulation.GeneratedTraces;
 import io.balancedllm.testkit.simulation.Simulation;
 import io.balancedllm.testkit.simulation.SimulationResult;
@@ -36,6 +37,9 @@ import picocli.CommandLine.Spec;
 public final class CompareCommand implements Callable<Integer> {
     private static final int REQUESTS = 3_000;
     private static final int REPLICAS = 4;
+    private static final int LIVE_CHATS = 10;
+    private static final List<String> LIVE =
+            List.of("prefixAffinity", "sessionAffinity", "leastConnections", "roundRobin");
 
     @Spec
     @SuppressWarnings("NullAway.Init")
@@ -60,11 +64,18 @@ public final class CompareCommand implements Callable<Integer> {
     @Option(
             names = "--plot",
             paramLabel = "FILE",
-            description = "Writes the first token's p99 as bars to this PNG file.")
+            description =
+                    "Writes the first token's p99 as bars to this PNG file; with --cells, the first policy over the best"
+                            + " of the others in each cell.")
     private @Nullable Path plot;
 
     @Option(names = "--cells", description = "Runs the 45 cells instead.")
     private boolean cells;
+
+    @Option(
+            names = "--live",
+            description = "Chats with three replicas of GPT-2 in this process instead; --seeds is how often.")
+    private boolean live;
 
     @Option(
             names = "--only",
@@ -101,7 +112,9 @@ public final class CompareCommand implements Callable<Integer> {
         if ((seeds != null && seeds < 1) || threads < 1 || !(load > 0)) {
             throw mistake("--seeds and --threads must be at least 1 and --load above 0");
         }
-        if (cells) {
+        if (live) {
+            chat();
+        } else if (cells) {
             runCells();
         } else {
             compareGenerated();
@@ -144,9 +157,25 @@ public final class CompareCommand implements Callable<Integer> {
             List<String> names = policies.isEmpty() ? CellRuns.standard() : policies;
             runs.run(only, names, threads);
             runs.print(names, spec.commandLine().getOut());
+            if (plot != null) {
+                runs.plot(names, plot);
+            }
         } catch (IOException e) {
             throw new Failure(String.valueOf(e.getMessage()), e);
         }
+    }
+
+    private void chat() {
+        List<String> names = policies.isEmpty() ? LIVE : policies;
+        for (String name : names) {
+            if (!RoutingPolicies.names().contains(name)) {
+                throw mistake("--live needs a policy of the library, not \"" + name + "\": choose of "
+                        + String.join(", ", RoutingPolicies.names()));
+            }
+        }
+        LiveChats chats = new LiveChats(1, seeds == null ? LIVE_CHATS : seeds);
+        LiveChats.print(chats.run(names), spec.commandLine().getOut());
+        spec.commandLine().getOut().flush();
     }
 
     private ParameterException mistake(String message) {

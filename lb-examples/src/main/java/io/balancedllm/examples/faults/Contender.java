@@ -8,7 +8,7 @@ interface Contender extends AutoCloseable {
     /** Sends a request and waits for its end. */
     Outcome send(String prompt, boolean streaming);
 
-    /** Makes its knowledge of names fail, where it has any. */
+    /** Makes the names it looks up fail, where it looks up any. */
     default void dnsFails(boolean fails) {}
 
     @Override

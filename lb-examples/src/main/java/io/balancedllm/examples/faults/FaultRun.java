@@ -3,15 +3,15 @@ package io.balancedllm.examples.faults;
 
 import io.balancedllm.examples.console.Failure;
 import io.balancedllm.time.Scheduler;
-import io.balancedllm.time.Ticker;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
 
 /**
  * One scenario against one contender. The fault begins after a second; what is measured of the bad worker's share begins
@@ -21,13 +21,13 @@ final class FaultRun {
     private static final Duration BEFORE = Duration.ofSeconds(1);
     private static final Duration SETTLE = Duration.ofSeconds(3);
     private static final int POISON_EVERY = 10;
-    private static final double NANOS_PER_MILLI = 1e6;
+    private static final int WARM_UP_ROUNDS = 3;
+    private static final int WARM_UP_WIDTH = 10;
 
     private final Scenario scenario;
     private final List<FaultyWorker> workers;
     private final int requests;
     private final int rate;
-    private final Ticker ticker = Ticker.system();
 
     FaultRun(Scenario scenario, List<FaultyWorker> workers, int requests, int rate) {
         this.scenario = scenario;
@@ -36,7 +36,7 @@ final class FaultRun {
         this.rate = rate;
     }
 
-    List<String> row(String system, Contender.Maker maker) throws IOException {
+    FaultResult against(String system, Contender.Maker maker) throws IOException {
         workers.forEach(FaultyWorker::heal);
         ExecutorService clients = Executors.newCachedThreadPool(task -> {
             Thread thread = new Thread(task, "faults-client");
@@ -45,10 +45,7 @@ final class FaultRun {
         });
         try (Scheduler arrivals = Scheduler.singleThread("faults-arrivals");
                 Contender contender = maker.make()) {
-            // One request each way first, so that no class is loaded at the expense of what is measured.
-            contender.send("warm up", true);
-            contender.send("warm up", false);
-            long start = ticker.nanos();
+            warmUp(contender, clients);
             List<CompletableFuture<Outcome>> sent = new ArrayList<>();
             for (int i = 0; i < requests; i++) {
                 int number = i;
@@ -60,12 +57,22 @@ final class FaultRun {
                         () -> clients.execute(() -> outcome.complete(contender.send(prompt(number), number % 2 == 0))));
             }
             List<Outcome> outcomes = disturbed(contender, sent);
-            workers.get(0).thaw();
-            return cells(system, outcomes, start);
+            workers.forEach(FaultyWorker::end);
+            return result(outcomes);
         } catch (RuntimeException e) {
             throw new Failure(scenario.label() + " against " + system + " failed: " + e, e);
         } finally {
             clients.shutdownNow();
+        }
+    }
+
+    /** Some requests each way first, so that no class is loaded and no code compiled at the expense of what is measured. */
+    private static void warmUp(Contender contender, ExecutorService clients) {
+        for (int round = 0; round < WARM_UP_ROUNDS; round++) {
+            List<CompletableFuture<Outcome>> sent = IntStream.range(0, WARM_UP_WIDTH)
+                    .mapToObj(i -> CompletableFuture.supplyAsync(() -> contender.send("warm up", i % 2 == 0), clients))
+                    .toList();
+            sent.forEach(CompletableFuture::join);
         }
     }
 
@@ -77,8 +84,7 @@ final class FaultRun {
                     BEFORE.toNanos(),
                     () -> scenario.begin(new Scenario.Fleet(workers, faults, contender::dnsFails)));
             List<Outcome> outcomes = sent.stream().map(CompletableFuture::join).toList();
-            CompletableFuture<Void> done =
-                    new CompletableFuture<>(); // what is being done to a worker is done to its end
+            CompletableFuture<Void> done = new CompletableFuture<>(); // what is begun with a worker is finished
             faults.schedule("done", 0, () -> done.complete(null));
             done.join();
             return outcomes;
@@ -90,53 +96,48 @@ final class FaultRun {
     }
 
     private String prompt(int number) {
-        return isPoison(number) ? FaultWorkerCommand.POISON : "Count";
+        return (isPoison(number) ? FaultWorkerCommand.POISON : "count") + " " + number;
     }
 
-    private List<String> cells(String system, List<Outcome> all, long start) {
-        List<Outcome> counted = new ArrayList<>();
-        for (int i = 0; i < all.size(); i++) {
-            if (!isPoison(i)) {
-                counted.add(all.get(i));
-            }
-        }
-        int before = (int) Math.min(counted.size(), BEFORE.toSeconds() * rate);
-        long usual = counted.subList(0, before).stream()
+    private FaultResult result(List<Outcome> all) {
+        List<Outcome> good = IntStream.range(0, all.size())
+                .filter(number -> !isPoison(number))
+                .mapToObj(all::get)
+                .toList();
+        int before = (int) Math.min(good.size(), BEFORE.toSeconds() * rate);
+        long usual = good.subList(0, before).stream()
                 .filter(Outcome::isWhole)
                 .mapToLong(Outcome::nanos)
                 .sorted()
                 .skip(before / 2)
                 .findFirst()
                 .orElse(0);
-        long worst = counted.stream()
+        long worst = good.stream()
                 .filter(Outcome::isWhole)
                 .mapToLong(Outcome::nanos)
                 .max()
                 .orElse(usual);
-        long settled = start + BEFORE.plus(SETTLE).toNanos();
-        int later = workers.stream()
-                .mapToInt(worker -> worker.requestsSince(settled))
+        int settled = (int) BEFORE.plus(SETTLE).toSeconds() * rate;
+        return new FaultResult(
+                good.size(),
+                count(good, Outcome::isLost),
+                count(good, Outcome::isCut),
+                count(good, Outcome::isTruncatedAsSuccess),
+                count(good, Outcome::isDuplicated),
+                worst - usual,
+                got(0),
+                got(settled),
+                workers.get(0).requestsFrom(settled),
+                all.size());
+    }
+
+    private int got(int fromNumber) {
+        return workers.stream()
+                .mapToInt(worker -> worker.requestsFrom(fromNumber))
                 .sum();
-        int attempts =
-                workers.stream().mapToInt(worker -> worker.requestsSince(start)).sum();
-        return List.of(
-                scenario.label(),
-                system,
-                Integer.toString(counted.size()),
-                count(counted, Outcome::isLost),
-                count(counted, Outcome::isCut),
-                count(counted, Outcome::isTruncatedAsSuccess),
-                count(counted, Outcome::isDuplicated),
-                String.format(Locale.ROOT, "%.0f", (worst - usual) / NANOS_PER_MILLI),
-                later == 0 ? "n/a" : number((double) workers.get(0).requestsSince(settled) / later),
-                number((double) attempts / all.size()));
     }
 
-    private static String count(List<Outcome> outcomes, java.util.function.Predicate<Outcome> which) {
-        return Long.toString(outcomes.stream().filter(which).count());
-    }
-
-    private static String number(double value) {
-        return String.format(Locale.ROOT, "%.2f", value);
+    private static int count(List<Outcome> outcomes, Predicate<Outcome> which) {
+        return (int) outcomes.stream().filter(which).count();
     }
 }

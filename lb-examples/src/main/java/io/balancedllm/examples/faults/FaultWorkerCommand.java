@@ -13,6 +13,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -26,8 +28,8 @@ import picocli.CommandLine.Spec;
  */
 @Command(name = "fault-worker", description = "A worker that fails on demand; for faults.", hidden = true)
 public final class FaultWorkerCommand implements Callable<Integer> {
-    /** What it says for each request. */
-    static final String REQUEST = "request";
+    /** What it says for each request, before the number in its prompt. */
+    static final String REQUEST = "request ";
     /** What it says when it behaves as it was told. */
     static final String READY = "ready";
     /** Tokens of an answer, counted through: {@code " 1 2 3"}. */
@@ -37,6 +39,7 @@ public final class FaultWorkerCommand implements Callable<Integer> {
     /** The prompt that breaks a poisoned worker. */
     static final String POISON = "poison";
 
+    private static final Pattern PROMPT = Pattern.compile("\"prompt\"\\s*:\\s*\"[a-z]+ (\\d+)\"");
     private static final int SLOWER = 10;
     private static final int CUT_AFTER = 5;
 
@@ -91,7 +94,7 @@ public final class FaultWorkerCommand implements Callable<Integer> {
     private MockResponse answer(ServedRequest request, PrintWriter out) {
         Behaviour now = behaviour;
         if (request.method().equals("POST")) {
-            say(out, REQUEST);
+            say(out, REQUEST + number(request.body()));
             return completion(request, now);
         }
         return switch (now) {
@@ -99,6 +102,12 @@ public final class FaultWorkerCommand implements Callable<Integer> {
             case LOADING -> loading();
             default -> MockResponse.json(200, "{\"status\": \"ok\"}");
         };
+    }
+
+    /** The number at the end of the prompt; those that warm up have none, and count as -1. */
+    private static int number(String body) {
+        Matcher prompt = PROMPT.matcher(body);
+        return prompt.find() ? Integer.parseInt(prompt.group(1)) : -1;
     }
 
     private static MockResponse loading() {

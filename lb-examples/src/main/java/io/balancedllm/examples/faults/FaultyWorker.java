@@ -3,7 +3,6 @@ package io.balancedllm.examples.faults;
 
 import io.balancedllm.examples.Main;
 import io.balancedllm.examples.console.Failure;
-import io.balancedllm.time.Ticker;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -22,13 +21,13 @@ final class FaultyWorker implements AutoCloseable {
     private static final int PATIENCE_SECONDS = 60;
 
     private final int port;
-    private final Ticker ticker = Ticker.system();
-    /** When requests came; guarded by itself. */
-    private final List<Long> requests = new ArrayList<>();
+    /** The numbers of the requests that came; guarded by itself. */
+    private final List<Integer> requests = new ArrayList<>();
 
     private final BlockingQueue<String> said = new LinkedBlockingQueue<>();
     private Process process;
     private PrintWriter orders;
+    private volatile boolean frozen;
 
     FaultyWorker() {
         port = freePort();
@@ -73,9 +72,9 @@ final class FaultyWorker implements AutoCloseable {
     private void read(Process from) {
         try (BufferedReader reader = from.inputReader(StandardCharsets.UTF_8)) {
             for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-                if (line.equals(FaultWorkerCommand.REQUEST)) {
+                if (line.startsWith(FaultWorkerCommand.REQUEST)) {
                     synchronized (requests) {
-                        requests.add(ticker.nanos());
+                        requests.add(Integer.valueOf(line.substring(FaultWorkerCommand.REQUEST.length())));
                     }
                 } else {
                     said.add(line);
@@ -112,11 +111,16 @@ final class FaultyWorker implements AutoCloseable {
     }
 
     void freeze() {
+        frozen = true;
         signal("-STOP");
     }
 
+    /** Lets it go on if it is frozen. */
     void thaw() {
-        signal("-CONT");
+        if (frozen) {
+            frozen = false;
+            signal("-CONT");
+        }
     }
 
     private void signal(String signal) {
@@ -140,6 +144,14 @@ final class FaultyWorker implements AutoCloseable {
         process.destroyForcibly();
     }
 
+    /** Ends what is done to it, and has it say what it got meanwhile. */
+    void end() {
+        if (process.isAlive()) {
+            thaw();
+            become(Behaviour.OK);
+        }
+    }
+
     /** Makes it whole again, whatever was done to it, and forgets what it got. */
     void heal() {
         if (!process.isAlive()) {
@@ -147,19 +159,17 @@ final class FaultyWorker implements AutoCloseable {
             process = launch();
             orders = new PrintWriter(process.outputWriter(StandardCharsets.UTF_8), true);
             awaitReady();
-        } else {
-            thaw();
-            become(Behaviour.OK);
         }
+        end();
         synchronized (requests) {
             requests.clear();
         }
     }
 
-    /** {@return how many requests it got since this time} */
-    int requestsSince(long nanos) {
+    /** {@return how often it got a request of this number or a later one} */
+    int requestsFrom(int number) {
         synchronized (requests) {
-            return (int) requests.stream().filter(at -> at - nanos >= 0).count();
+            return (int) requests.stream().filter(each -> each >= number).count();
         }
     }
 

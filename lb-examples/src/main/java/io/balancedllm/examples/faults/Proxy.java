@@ -18,6 +18,7 @@ import java.util.stream.Stream;
 final class Proxy implements AutoCloseable {
     private static final int START_TRIES = 200;
     private static final int TRY_MILLIS = 50;
+    private static final int END_SECONDS = 5;
     private static final List<String> DIRECTORIES =
             List.of("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin");
 
@@ -50,7 +51,7 @@ final class Proxy implements AutoCloseable {
                   option httpchk GET /health
                   option redispatch 1
                   retries 3
-                  retry-on all-retryable-errors
+                  retry-on all-retryable-errors 401 403 408 425
                   timeout connect 1s
                   timeout client 60s
                   timeout server 60s
@@ -104,7 +105,7 @@ final class Proxy implements AutoCloseable {
                       proxy_buffering off;
                       proxy_connect_timeout 1s;
                       proxy_read_timeout 5s;
-                      proxy_next_upstream error timeout http_500 http_502 http_503 http_504 http_429 non_idempotent;
+                      proxy_next_upstream error timeout http_500 http_502 http_503 http_504 http_403 http_429 non_idempotent;
                       proxy_next_upstream_tries 3;
                     }
                   }
@@ -170,8 +171,17 @@ final class Proxy implements AutoCloseable {
 
     @Override
     public void close() {
-        process.descendants().forEach(ProcessHandle::destroyForcibly);
-        process.destroyForcibly();
+        List<ProcessHandle> children = process.descendants().toList();
+        process.destroy(); // ends its children, where a child that dies is replaced
+        try {
+            if (!process.waitFor(END_SECONDS, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            process.destroyForcibly();
+        }
+        children.forEach(ProcessHandle::destroyForcibly);
         try (Stream<Path> files = Files.walk(directory)) {
             files.sorted(java.util.Comparator.reverseOrder())
                     .forEach(file -> file.toFile().delete());

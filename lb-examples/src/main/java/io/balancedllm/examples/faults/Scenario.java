@@ -62,6 +62,11 @@ enum Scenario {
         return Duration.ofSeconds(extraSeconds);
     }
 
+    /** {@return whether it is about names of workers, and says nothing about those that look up none} */
+    boolean isAboutNames() {
+        return this == DNS_GONE;
+    }
+
     void begin(Fleet fleet) {
         disturb.accept(fleet);
     }

@@ -3,6 +3,7 @@ package io.balancedllm.examples.fleet;
 
 import io.balancedllm.BalancedLlm;
 import io.balancedllm.EndpointPool;
+import io.balancedllm.cache.CacheOptions;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.openai.OpenAiBackend;
 import io.balancedllm.routing.RoutingPolicies;
@@ -13,6 +14,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -41,7 +43,7 @@ public final class FleetOptions {
     @Option(
             names = "--policy",
             paramLabel = "NAME",
-            defaultValue = "leastConnections",
+            defaultValue = "prefixAffinity",
             completionCandidates = PolicyNames.class,
             description = "How to choose among the endpoints: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.")
     private String policy = "";
@@ -52,6 +54,15 @@ public final class FleetOptions {
      * @throws ParameterException when an option has an impossible value
      */
     public BalancedLlm open() {
+        return open(null);
+    }
+
+    /**
+     * Opens the fleet with a cache before it, or without.
+     *
+     * @throws ParameterException when an option has an impossible value
+     */
+    public BalancedLlm open(@Nullable CacheOptions cache) {
         if (!RoutingPolicies.names().contains(policy)) {
             throw mistake("--policy \"" + policy + "\" is unknown: choose one of "
                     + String.join(", ", RoutingPolicies.names()));
@@ -66,10 +77,11 @@ public final class FleetOptions {
         if (!endpoints.isEmpty() || !source.given()) {
             (endpoints.isEmpty() ? model.open() : remote()).forEach(pool::add);
         }
-        BalancedLlm llm = BalancedLlm.builder()
-                .pool(pool.build())
-                .routing(RoutingPolicies.named(policy))
-                .build();
+        BalancedLlm.Builder builder = BalancedLlm.builder().pool(pool.build()).routing(RoutingPolicies.named(policy));
+        if (cache != null) {
+            builder.cache(cache);
+        }
+        BalancedLlm llm = builder.build();
         try {
             source.fill(llm.pool());
             return llm;

@@ -2,6 +2,7 @@
 package io.balancedllm.examples.simulate;
 
 import io.balancedllm.examples.console.Failure;
+import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -9,6 +10,7 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
+import org.knowm.xchart.style.Styler.LegendLayout;
 import org.knowm.xchart.style.Styler.LegendPosition;
 
 /** Bars in a PNG file: a group for each name, a bar in it for each measure. */
@@ -16,6 +18,9 @@ public final class Plot {
     private static final int WIDTH = 1_200;
     private static final int HEIGHT = 600;
     private static final int LABEL_DEGREES = 30;
+    private static final int UPRIGHT_DEGREES = 90;
+    /** Names that are written upright, so that they do not cover each other. */
+    private static final int MANY = 25;
 
     private final CategoryChart chart;
     private final List<String> names;
@@ -36,8 +41,10 @@ public final class Plot {
                 .title(title)
                 .yAxisTitle(unit)
                 .build();
-        chart.getStyler().setLegendPosition(LegendPosition.InsideNE);
-        chart.getStyler().setXAxisLabelRotation(LABEL_DEGREES);
+        chart.getStyler().setLegendPosition(LegendPosition.OutsideS);
+        chart.getStyler().setLegendLayout(LegendLayout.Horizontal);
+        chart.getStyler().setChartBackgroundColor(Color.WHITE);
+        chart.getStyler().setXAxisLabelRotation(names.size() > MANY ? UPRIGHT_DEGREES : LABEL_DEGREES);
         chart.getStyler().setLabelsVisible(false);
     }
 

@@ -2,6 +2,8 @@
 package io.balancedllm.examples.story;
 
 import io.balancedllm.BalancedLlm;
+import io.balancedllm.cache.CacheOptions;
+import io.balancedllm.completion.CacheControl;
 import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.CompletionChunk;
@@ -64,6 +66,11 @@ public final class StoryCommand implements Callable<Integer> {
     @Option(names = "--seed", paramLabel = "N", description = "Makes the story repeatable. Default: none.")
     private @Nullable Long seed;
 
+    @Option(
+            names = "--cache",
+            description = "Asks twice, with a cache before the fleet, and shows what the second time costs.")
+    private boolean cache;
+
     @Option(names = "--explain", description = "Tells why the request went where it went.")
     private boolean explain;
 
@@ -74,19 +81,32 @@ public final class StoryCommand implements Callable<Integer> {
     public Integer call() {
         CompletionRequest request = request();
         PrintWriter out = spec.commandLine().getOut();
-        try (BalancedLlm fleetLlm = fleet.open()) {
-            BalancedLlm llm =
-                    fleetLlm.with(CallOptions.builder().explain(explain).build());
-            try (CompletionStream stream = llm.stream(request)) {
-                StoryReport report = StoryReport.of(prompt, read(stream, out));
-                if (json) {
-                    out.println(report.json(explain));
-                } else {
-                    report.print(out, explain);
+        CallOptions options = CallOptions.builder()
+                .explain(explain)
+                .cache(CacheControl.builder().cacheAnyTemperature(true).build())
+                .build();
+        try (BalancedLlm fleetLlm = fleet.open(cache ? CacheOptions.DEFAULT : null)) {
+            BalancedLlm llm = fleetLlm.with(options);
+            tell(llm, request, out);
+            if (cache) {
+                if (!json) {
+                    out.println();
                 }
+                tell(llm, request, out);
             }
         }
         return ExitCode.OK;
+    }
+
+    private void tell(BalancedLlm llm, CompletionRequest request, PrintWriter out) {
+        try (CompletionStream stream = llm.stream(request)) {
+            StoryReport report = StoryReport.of(prompt, read(stream, out));
+            if (json) {
+                out.println(report.json(explain));
+            } else {
+                report.print(out, explain);
+            }
+        }
     }
 
     private Completion read(CompletionStream stream, PrintWriter out) {

@@ -2,6 +2,7 @@
 package io.balancedllm.examples.story;
 
 import io.balancedllm.completion.AttemptSummary;
+import io.balancedllm.completion.CacheOutcome;
 import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.DecisionRecord;
 import io.balancedllm.completion.DecisionRecord.Candidate;
@@ -46,7 +47,7 @@ record StoryReport(String prompt, Completion story, DecisionRecord decision) {
     }
 
     String summary() {
-        StringBuilder line = new StringBuilder("served by ").append(decision.endpoint());
+        StringBuilder line = new StringBuilder("served by ").append(servedBy());
         decision.timeToFirstToken()
                 .ifPresent(ttft -> line.append(", first token after ")
                         .append(number(millis(ttft), 0))
@@ -59,6 +60,16 @@ record StoryReport(String prompt, Completion story, DecisionRecord decision) {
         return line.toString();
     }
 
+    private String servedBy() {
+        return decision.cache() instanceof CacheOutcome.Exact exact
+                ? "the cache (exact, stored " + number(millis(exact.age()), 0) + " ms ago)"
+                : decision.endpoint();
+    }
+
+    private String cache() {
+        return decision.cache().getClass().getSimpleName().toLowerCase(Locale.ROOT);
+    }
+
     String json(boolean explain) {
         JsonLine line = new JsonLine()
                 .put("prompt", prompt)
@@ -66,6 +77,7 @@ record StoryReport(String prompt, Completion story, DecisionRecord decision) {
                 .put("finish_reason", finishReason())
                 .put("model", story.model().orElse(null))
                 .put("served_by", decision.endpoint())
+                .put("cache", cache())
                 .put("policy", decision.policy())
                 .put("prompt_tokens", story.usage().map(Usage::promptTokens).orElse(null))
                 .put(
@@ -92,6 +104,9 @@ record StoryReport(String prompt, Completion story, DecisionRecord decision) {
 
     /** The rate of the tokens after the first: what came before it is the prompt's time, not the writing's. */
     private OptionalDouble tokensPerSecond() {
+        if (decision.cache().reused()) {
+            return OptionalDouble.empty(); // nothing was written
+        }
         int tokens = story.usage().map(Usage::completionTokens).orElse(0);
         Duration first = decision.timeToFirstTokenOrNull();
         if (tokens < 2 || first == null) {
