@@ -52,7 +52,7 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>Calls end with a result or with an {@link LlmException}, nothing else, exactly once. A call whose endpoints are all
- * full waits in one line, first come first served, without holding a thread.
+ * full waits in one line, by priority and then first come first served, without holding a thread.
  */
 public final class BalancedLlm implements AutoCloseable {
     /** Time from dispatch to first token when nothing else is said. */

@@ -213,12 +213,6 @@ final class PoolMember implements EndpointView {
         return isBelowLimit() && (!eligibility.isOneAtATime() || trial.get() == null);
     }
 
-    /** {@return a lease on this endpoint, or null when it is full or takes no new attempts} */
-    @Nullable
-    Lease tryAcquire() {
-        return tryAcquire(false);
-    }
-
     /**
      * {@return a lease on this endpoint, or null when it is full or takes no new attempts}
      *

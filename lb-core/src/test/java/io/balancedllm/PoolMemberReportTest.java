@@ -24,7 +24,7 @@ class PoolMemberReportTest {
     }
 
     private Lease lease() {
-        Lease lease = member.tryAcquire();
+        Lease lease = member.tryAcquire(false);
         if (lease == null) {
             throw new AssertionError("no lease");
         }

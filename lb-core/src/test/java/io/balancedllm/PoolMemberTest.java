@@ -28,7 +28,7 @@ class PoolMemberTest {
     }
 
     private static Lease acquired(PoolMember member) {
-        Lease lease = member.tryAcquire();
+        Lease lease = member.tryAcquire(false);
         if (lease == null) {
             throw new AssertionError("no lease on " + member);
         }
@@ -56,12 +56,12 @@ class PoolMemberTest {
         Lease lease = acquired(member);
         acquired(member);
         assertThat(member.hasRoom()).isFalse();
-        assertThat(member.tryAcquire()).isNull();
+        assertThat(member.tryAcquire(false)).isNull();
 
         lease.release();
-        assertThat(member.tryAcquire()).isNotNull();
+        assertThat(member.tryAcquire(false)).isNotNull();
         member.maxConcurrency(3);
-        assertThat(member.tryAcquire()).isNotNull();
+        assertThat(member.tryAcquire(false)).isNotNull();
         assertThat(member.inFlight()).isEqualTo(3);
     }
 
@@ -69,7 +69,7 @@ class PoolMemberTest {
     void aMemberThatDrainsOrHasLeftGivesNoLeaseAndCountsNothing() {
         for (EndpointState state : List.of(EndpointState.DRAINING, EndpointState.REMOVED)) {
             member.state(state);
-            assertThat(member.tryAcquire()).isNull();
+            assertThat(member.tryAcquire(false)).isNull();
             assertThat(member.inFlight()).isZero();
         }
         assertThat(releases).as("who waits for the count to fall is told").hasValue(2);
@@ -93,7 +93,7 @@ class PoolMemberTest {
         for (int i = 0; i < 4; i++) {
             Thread thread = new Thread(() -> {
                 for (int n = 0; n < 50_000; n++) {
-                    Lease lease = member.tryAcquire();
+                    Lease lease = member.tryAcquire(false);
                     int inFlight = member.inFlight();
                     if (inFlight < 0 || inFlight > 2) {
                         above.incrementAndGet();

@@ -52,8 +52,8 @@ class PoolSnapshotTest {
                 Eligibility.OUT, Eligibility.LAST_RESORT, Eligibility.OPEN, Eligibility.GATED, Eligibility.TRIAL);
         assertThat(choice(members)).containsExactly("e2", "e3", "e4");
         fill(members.get(2));
-        assertThat(members.get(3).tryAcquire()).isNotNull();
-        assertThat(members.get(4).tryAcquire()).isNotNull();
+        assertThat(members.get(3).tryAcquire(false)).isNotNull();
+        assertThat(members.get(4).tryAcquire(false)).isNotNull();
 
         assertThat(choice(members)).as("those in service have no room: wait").isEmpty();
         assertThat(new PoolSnapshot(members).anyServing(member -> true)).isTrue();
@@ -63,7 +63,7 @@ class PoolSnapshotTest {
     void aLastResortIsTakenWhenNobodyElseIsThereAndNobodyElseAtAllIsNot() {
         List<PoolMember> members = members(Eligibility.OUT, Eligibility.LAST_RESORT, Eligibility.TRIAL);
         assertThat(choice(members)).as("the one on trial first").containsExactly("e2");
-        assertThat(members.get(2).tryAcquire()).isNotNull();
+        assertThat(members.get(2).tryAcquire(false)).isNotNull();
         assertThat(choice(members)).containsExactly("e1", "e2");
         assertThat(members.get(2).tryAcquire(false)).as("the gate").isNull();
         assertThat(members.get(2).tryAcquire(true)).as("past the gate").isNotNull();
@@ -75,10 +75,10 @@ class PoolSnapshotTest {
     @DisplayName("C9: the gate of a trial lets one in, opens when it ends, and counts nothing it turns away")
     void theGateLetsOneIn() {
         PoolMember member = member("a", Eligibility.TRIAL);
-        Lease lease = member.tryAcquire();
+        Lease lease = member.tryAcquire(false);
         assertThat(lease).isNotNull();
         assertThat(member.hasRoom()).isFalse();
-        assertThat(member.tryAcquire()).isNull();
+        assertThat(member.tryAcquire(false)).isNull();
         assertThat(member.inFlight()).isOne();
         if (lease != null) {
             assertThat(member.isTrial(lease)).isTrue();
@@ -87,7 +87,7 @@ class PoolSnapshotTest {
         }
         assertThat(member.hasRoom()).isTrue();
         assertThat(member.inFlight()).isZero();
-        assertThat(member.tryAcquire()).isNotNull();
+        assertThat(member.tryAcquire(false)).isNotNull();
     }
 
     @Test

@@ -102,7 +102,7 @@ class PoolSourceTest {
         pool.source(source, this::backend);
         source.tell(spec("a").generation("1").build());
         PoolMember old = member("a");
-        Lease lease = old.tryAcquire();
+        Lease lease = old.tryAcquire(false);
         source.tell(spec("a").generation("2").build());
         assertThat(status("a").generation()).isGreaterThan(old.generation());
         assertThat(old.inFlight()).as("not cut").isOne();

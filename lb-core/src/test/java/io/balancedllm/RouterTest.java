@@ -179,7 +179,7 @@ class RouterTest {
         EngineRoom room = Rooms.room(
                 (call, candidates) -> {
                     if (stolen.isEmpty() && candidates.get(0) instanceof PoolMember member) {
-                        @Nullable Lease lease = member.tryAcquire();
+                        @Nullable Lease lease = member.tryAcquire(false);
                         if (lease != null) {
                             stolen.add(lease);
                         }

@@ -5,7 +5,7 @@ import io.balancedllm.completion.AttemptSummary;
 import io.balancedllm.endpoint.EndpointLocal;
 import io.balancedllm.endpoint.EndpointView;
 
-/** Picks the candidate whose usual time to first token, times what is in flight there, is least for its weight. */
+/** Picks the candidate with the least usual time to first token, times one and what is in flight there for its weight. */
 final class LeastLoaded implements RoutingPolicy {
     /** Seconds after which a sample counts e times less. */
     static final double MEMORY_SECONDS = 10;

@@ -181,8 +181,8 @@ public final class RoutingPolicies {
     }
 
     /**
-     * {@return a policy that sends each call where the usual time to first token, times what is in flight there and one, is
-     * least for the endpoint's weight}
+     * {@return a policy that sends each call where the usual time to first token, times one and what is in flight there for
+     * the endpoint's weight, is least}
      *
      * <p>The usual time is an average that forgets in 10 seconds and fades when nothing comes, so an endpoint that was slow
      * is tried again. One that has not answered yet counts as the fastest. An attempt that fails counts as at least one
