@@ -2,6 +2,7 @@
 package io.balancedllm;
 
 import io.balancedllm.completion.Usage;
+import io.balancedllm.endpoint.LlmBackend;
 import io.balancedllm.prefix.PrefixHolder;
 import io.balancedllm.prefix.PrefixIndex;
 import io.balancedllm.prefix.PrefixPrediction;
@@ -16,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 final class EndpointLoad {
     /** What is left of the tokens and seconds before, when another attempt has ended. */
     private static final double FREED_MEMORY = 0.98;
+
+    /** Of an endpoint that is not in the index. */
+    static final int NO_SLOT = -1;
 
     private static final double NANOS_PER_SECOND = 1e9;
     /** A prompt never counts as more, so that times stay within what a long of nanoseconds can hold. */
@@ -38,9 +42,12 @@ final class EndpointLoad {
     private double freedSeconds;
     private boolean gone;
     private @Nullable PrefixIndex joinedIndex;
+    private @Nullable LlmBackend teller;
+    private @Nullable Runnable endOfTelling;
     private int capacityBlocks;
 
     private volatile @Nullable PrefixHolder holder;
+    private volatile int slot = NO_SLOT;
     private volatile OptionalLong capacity;
     private volatile long pendingTokens;
     private volatile long completionNanos;
@@ -59,6 +66,12 @@ final class EndpointLoad {
 
     PoolLoad pool() {
         return pool;
+    }
+
+    /** Gives the backend that may tell of its prefix cache, where the index follows prompts in the same blocks. */
+    synchronized EndpointLoad teller(LlmBackend backend) {
+        teller = backend;
+        return this;
     }
 
     long pendingPromptTokens() {
@@ -104,6 +117,11 @@ final class EndpointLoad {
         return holder;
     }
 
+    /** {@return its place in what the index finds; {@link #NO_SLOT} before the first dispatch that the index saw} */
+    int slot() {
+        return slot;
+    }
+
     /** {@return the work of an attempt that is sent here now; null when nobody asks for it} */
     @Nullable
     PromptWork dispatched(CallPrompt prompt, long nowNanos) {
@@ -147,7 +165,13 @@ final class EndpointLoad {
             joined = index.join(id);
             joinedIndex = index;
             holder = joined;
+            slot = joined.slot();
             capacityBlocks = 0;
+            endTelling();
+        }
+        LlmBackend backend = teller;
+        if (endOfTelling == null && backend != null && encoded.ofTokens()) {
+            endOfTelling = KvFeed.open(backend, joined, encoded.tokensPerBlock());
         }
         OptionalLong tokens = capacity;
         if (tokens.isPresent()) {
@@ -159,6 +183,14 @@ final class EndpointLoad {
             }
         }
         return joined;
+    }
+
+    private synchronized void endTelling() {
+        Runnable end = endOfTelling;
+        endOfTelling = null;
+        if (end != null) {
+            end.run();
+        }
     }
 
     private synchronized void enter(PromptWork work, long nowNanos) {
@@ -290,6 +322,8 @@ final class EndpointLoad {
             gone = true;
             at = holder;
             holder = null;
+            slot = NO_SLOT;
+            endTelling();
         }
         if (at != null) {
             at.leave();

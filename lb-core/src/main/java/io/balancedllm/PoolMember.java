@@ -119,7 +119,7 @@ final class PoolMember implements EndpointView {
 
     /** Joins the books of a balancer; what is counted before is counted for nobody. */
     void join(PoolLoad pool, long nowNanos) {
-        load = new EndpointLoad(id(), pool, kvCapacityTokens, nowNanos);
+        load = new EndpointLoad(id(), pool, kvCapacityTokens, nowNanos).teller(endpoint.backend());
     }
 
     EndpointLoad load() {

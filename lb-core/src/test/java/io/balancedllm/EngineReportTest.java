@@ -30,6 +30,25 @@ class EngineReportTest {
     }
 
     @Test
+    void whatStepsCostAndWhatComputesThemIsKept() {
+        EngineReport report = EngineReport.builder()
+                .secondsPerPromptToken(0.002)
+                .secondsPerStep(0.03)
+                .kernel("TorchScript")
+                .build()
+                .at(7);
+        assertThat(report.secondsPerPromptToken()).hasValue(0.002);
+        assertThat(report.secondsPerStep()).hasValue(0.03);
+        assertThat(report.kernel()).contains("TorchScript");
+        assertThat(report.isEmpty()).isFalse();
+        assertThat(report)
+                .hasToString("EngineReport{secondsPerPromptToken 0.002, secondsPerStep 0.03, kernel TorchScript}");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> EngineReport.builder().secondsPerStep(Double.POSITIVE_INFINITY))
+                .withMessageContaining("secondsPerStep");
+    }
+
+    @Test
     void valuesThatCannotBeAreRefusedByName() {
         EngineReport.Builder builder = EngineReport.builder(0);
         assertThatIllegalArgumentException()

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.endpoint;
 
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
@@ -20,6 +21,9 @@ public final class EngineReport {
     private final @Nullable Long kvTokens;
     private final @Nullable Integer maxSequences;
     private final @Nullable Long waitingPromptTokens;
+    private final @Nullable Double secondsPerPromptToken;
+    private final @Nullable Double secondsPerStep;
+    private final @Nullable String kernel;
 
     private EngineReport(Builder builder, long nanos) {
         this.nanos = nanos;
@@ -31,6 +35,9 @@ public final class EngineReport {
         kvTokens = builder.kvTokens;
         maxSequences = builder.maxSequences;
         waitingPromptTokens = builder.waitingPromptTokens;
+        secondsPerPromptToken = builder.secondsPerPromptToken;
+        secondsPerStep = builder.secondsPerStep;
+        kernel = builder.kernel;
     }
 
     /**
@@ -76,6 +83,9 @@ public final class EngineReport {
         builder.kvTokens = kvTokens;
         builder.maxSequences = maxSequences;
         builder.waitingPromptTokens = waitingPromptTokens;
+        builder.secondsPerPromptToken = secondsPerPromptToken;
+        builder.secondsPerStep = secondsPerStep;
+        builder.kernel = kernel;
         return builder;
     }
 
@@ -88,7 +98,10 @@ public final class EngineReport {
                 && blockTokens == null
                 && kvTokens == null
                 && maxSequences == null
-                && waitingPromptTokens == null;
+                && waitingPromptTokens == null
+                && secondsPerPromptToken == null
+                && secondsPerStep == null
+                && kernel == null;
     }
 
     /** {@return requests in the engine, running and waiting, of all its clients, when it tells both} */
@@ -143,6 +156,21 @@ public final class EngineReport {
         return waitingPromptTokens == null ? OptionalLong.empty() : OptionalLong.of(waitingPromptTokens);
     }
 
+    /** {@return the seconds that one more prompt token adds to a step, as the engine has learned it} */
+    public OptionalDouble secondsPerPromptToken() {
+        return secondsPerPromptToken == null ? OptionalDouble.empty() : OptionalDouble.of(secondsPerPromptToken);
+    }
+
+    /** {@return the seconds of a step that gives each running sequence one token, as the engine has learned it} */
+    public OptionalDouble secondsPerStep() {
+        return secondsPerStep == null ? OptionalDouble.empty() : OptionalDouble.of(secondsPerStep);
+    }
+
+    /** {@return what computes, in the engine's own words} */
+    public Optional<String> kernel() {
+        return Optional.ofNullable(kernel);
+    }
+
     private static OptionalInt optional(@Nullable Integer value) {
         return value == null ? OptionalInt.empty() : OptionalInt.of(value);
     }
@@ -158,10 +186,13 @@ public final class EngineReport {
         add(text, "kvTokens", kvTokens);
         add(text, "maxSequences", maxSequences);
         add(text, "waitingPromptTokens", waitingPromptTokens);
+        add(text, "secondsPerPromptToken", secondsPerPromptToken);
+        add(text, "secondsPerStep", secondsPerStep);
+        add(text, "kernel", kernel);
         return text.append('}').toString();
     }
 
-    private static void add(StringBuilder text, String name, @Nullable Number value) {
+    private static void add(StringBuilder text, String name, @Nullable Object value) {
         if (value != null) {
             if (text.charAt(text.length() - 1) != '{') {
                 text.append(", ");
@@ -181,6 +212,9 @@ public final class EngineReport {
         private @Nullable Long kvTokens;
         private @Nullable Integer maxSequences;
         private @Nullable Long waitingPromptTokens;
+        private @Nullable Double secondsPerPromptToken;
+        private @Nullable Double secondsPerStep;
+        private @Nullable String kernel;
 
         private Builder(long nanos) {
             this.nanos = nanos;
@@ -235,6 +269,31 @@ public final class EngineReport {
         public Builder waitingPromptTokens(long tokens) {
             this.waitingPromptTokens = atLeast(0, "waitingPromptTokens", tokens);
             return this;
+        }
+
+        /** Sets the seconds that one more prompt token adds to a step; finite, at least 0. */
+        public Builder secondsPerPromptToken(double seconds) {
+            this.secondsPerPromptToken = seconds("secondsPerPromptToken", seconds);
+            return this;
+        }
+
+        /** Sets the seconds of a step that gives each running sequence one token; finite, at least 0. */
+        public Builder secondsPerStep(double seconds) {
+            this.secondsPerStep = seconds("secondsPerStep", seconds);
+            return this;
+        }
+
+        /** Names what computes. */
+        public Builder kernel(String name) {
+            this.kernel = name;
+            return this;
+        }
+
+        private static double seconds(String name, double value) {
+            if (!(value >= 0 && Double.isFinite(value))) {
+                throw new IllegalArgumentException(name + " must be finite and at least 0, got " + value);
+            }
+            return value;
         }
 
         private static long atLeast(long least, String name, long value) {

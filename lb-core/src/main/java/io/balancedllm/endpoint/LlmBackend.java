@@ -58,6 +58,17 @@ public interface LlmBackend extends AutoCloseable {
                 new LlmException(LlmException.Reason.UNSUPPORTED, getClass().getSimpleName() + " makes no embeddings"));
     }
 
+    /**
+     * Tells a listener from now on which blocks of prompts this backend's prefix cache holds, what is there already
+     * first. The default tells nothing.
+     *
+     * @param listener called from the backend's own thread
+     * @return ends the telling, from any thread and more than once; empty where the backend tells nothing
+     */
+    default Optional<Runnable> tellKvEvents(KvListener listener) {
+        return Optional.empty();
+    }
+
     /** {@return what is known about this backend; read at each change of the pool, so it may change over time} */
     default BackendTraits traits() {
         return BackendTraits.UNKNOWN;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.prefix;
 
+import io.balancedllm.prefix.BlockRun.Use;
 import io.balancedllm.prefix.HolderState.Level;
 import java.util.ArrayDeque;
 import java.util.Locale;
@@ -42,7 +43,7 @@ public final class PrefixHolder {
     private final ArrayDeque<PrefixPrediction> pending = new ArrayDeque<>();
     private final Capacity capacity = new Capacity();
     private final ErrorCounter errors = new ErrorCounter();
-    private BlockLru held = new BlockLru();
+    private final HeldBlocks held;
     private long ordinal;
     private boolean tellsCached;
     private @Nullable HolderState told;
@@ -52,6 +53,7 @@ public final class PrefixHolder {
         this.id = id;
         this.slot = slot;
         this.lock = index.lock();
+        this.held = new HeldBlocks(slot);
     }
 
     /** {@return the id it joined with} */
@@ -95,7 +97,7 @@ public final class PrefixHolder {
         lock.lock();
         try {
             int predicted = match(blocks);
-            long lastUse = predicted == 0 ? -1 : held.lastUse(BlockTable.key(blocks.hash(predicted - 1)));
+            long lastUse = predicted == 0 ? -1 : index.tree().lastUse(held, blocks, predicted - 1);
             long computedBefore = pending.isEmpty() ? Long.MAX_VALUE : pending.element().ordinal;
             ordinal++;
             PrefixPrediction prediction = new PrefixPrediction(blocks, predicted, ordinal, lastUse, computedBefore);
@@ -145,33 +147,35 @@ public final class PrefixHolder {
     public void abandoned(PrefixPrediction prediction) {
         change(() -> {
             if (!prediction.computed && !toldExact()) {
-                PromptBlocks blocks = prediction.blocks();
-                for (int block = blocks.size() - 1; block >= prediction.predictedBlocks(); block--) {
-                    long key = BlockTable.key(blocks.hash(block));
-                    if (held.lastUse(key) == prediction.ordinal) {
-                        forget(key);
-                    }
-                }
+                index.evicted(index.tree()
+                        .takeBack(held, prediction.blocks(), prediction.predictedBlocks(), prediction.ordinal));
             }
             computed(prediction);
         });
     }
 
-    /** Notes that the endpoint itself told it stored these blocks, in the order of the prompt. */
-    public void stored(long[] hashes) {
+    /**
+     * Notes that the endpoint itself told it stored these blocks.
+     *
+     * @param hashes the blocks in the order of the prompt
+     * @param parent the hash of the block before them, without which they are of no use and ignored; 0 where they begin
+     *     a prompt
+     */
+    public void stored(long[] hashes, long parent) {
         change(() -> {
-            ordinal++;
-            use(new PromptBlocks(hashes, 1, hashes.length, true));
+            BlockRun before = parent == 0 ? null : index.tree().endingWith(held, parent);
+            if (parent == 0 || before != null) {
+                ordinal++;
+                index.tree().use(held, before, PromptBlocks.exact(hashes, 1, hashes.length), hashes.length, ordinal);
+                keepCapacity();
+                index.keepBound();
+            }
         });
     }
 
-    /** Notes that the endpoint itself told it removed these blocks. */
+    /** Notes that the endpoint itself told it removed these blocks; those that follow them are of no use and go, too. */
     public void removed(long[] hashes) {
-        change(() -> {
-            for (long hash : hashes) {
-                forget(BlockTable.key(hash));
-            }
-        });
+        change(() -> index.evicted(index.tree().remove(held, hashes)));
     }
 
     /** Notes that the endpoint's cache is empty: it restarted, or told that it cleared everything. */
@@ -245,12 +249,12 @@ public final class PrefixHolder {
         return held.size();
     }
 
-    long bytes() {
-        return held.bytes();
-    }
-
-    void evictOldest() {
-        forget(held.oldest());
+    /** Removes up to this many blocks of those unused for longest, of one run of the tree. */
+    void evictOldest(int atMost) {
+        Use oldest = held.oldest();
+        if (oldest != null) {
+            index.evicted(index.tree().remove(oldest, atMost));
+        }
     }
 
     private void change(Runnable change) {
@@ -268,36 +272,22 @@ public final class PrefixHolder {
         return told != null && told.level() == Level.EXACT;
     }
 
-    /** The last block first, so that the chain's end is the first to go. */
     private void use(PromptBlocks blocks) {
-        held.expect(capacity.blocks() + 1);
-        for (int block = Math.min(blocks.size(), capacity.blocks()) - 1; block >= 0; block--) {
-            long key = BlockTable.key(blocks.hash(block));
-            if (held.use(key, ordinal)) {
-                index.added(this, key);
-                keepCapacity();
-            }
-        }
+        index.tree().use(held, null, blocks, Math.min(blocks.size(), capacity.blocks()), ordinal);
+        keepCapacity();
         index.keepBound();
     }
 
     private void keepCapacity() {
         while (held.size() > capacity.blocks()) {
-            evictOldest();
-        }
-    }
-
-    private void forget(long key) {
-        if (held.remove(key)) {
-            index.gone(this, key);
+            evictOldest(held.size() - capacity.blocks());
         }
     }
 
     private void forgetAll() {
         while (held.size() > 0) {
-            evictOldest();
+            evictOldest(Integer.MAX_VALUE);
         }
-        held = new BlockLru();
     }
 
     private void remember(PrefixPrediction prediction) {
@@ -330,8 +320,9 @@ public final class PrefixHolder {
             return;
         }
         if (actual + slack < predicted && prediction.lastUse < prediction.computedBefore) {
-            while (held.size() > 0 && held.oldestUse() <= prediction.lastUse) {
-                evictOldest();
+            Use oldest;
+            while ((oldest = held.oldest()) != null && oldest.ordinal <= prediction.lastUse) {
+                evictOldest(Integer.MAX_VALUE);
             }
             capacity.missed(held.size());
             keepCapacity();

@@ -7,49 +7,51 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which endpoint probably holds which blocks of prompts in its cache. One map from block to the endpoints that hold it,
- * shared by all, and for each endpoint the order in which its blocks were last used.
+ * Which endpoint probably holds which blocks of prompts in its cache. One radix tree of all prompts says which endpoints
+ * hold what, and for each endpoint there is the order in which it was last used.
  *
  * <p>Thread-safe. {@link #match} neither locks nor allocates, and takes one walk along the prompt for up to 64 endpoints
  * together. Writers take one lock. Given the same calls in the same order, everything comes out the same.
  *
- * <p>An entry, a pair of a block and an endpoint, takes about 52 bytes where endpoints hold different blocks, less where
- * they share them, and never more than 112; each further 64 endpoints add 8 to 20.
+ * <p>A block takes 8 bytes, however many endpoints hold it. Blocks that prompts share and blocks that they do not are kept
+ * apart: each such run takes about 130 bytes more, and about 50 for each endpoint that holds it.
  */
 public final class PrefixIndex {
-    /** Entries of an index, pairs of a block and an endpoint that holds it, unless set otherwise: about 55 MB. */
-    public static final int DEFAULT_MAX_ENTRIES = 1 << 20;
+    /** Memory of an index, in bytes, unless set otherwise: several million blocks of long prompts. */
+    public static final long DEFAULT_MAX_BYTES = 64L << 20;
+
+    /** The smallest bound an index can have, in bytes. */
+    static final long LEAST_MAX_BYTES = 64L << 10;
 
     /** Blocks kept for an endpoint whose cache is of unknown size: 2.1 million tokens in blocks of 64. */
     public static final int DEFAULT_CAPACITY_BLOCKS = 32_768;
 
     private final ReentrantLock lock = new ReentrantLock();
-    private final BlockTable table = new BlockTable();
-    private final int maxEntries;
+    private final PrefixTree tree = new PrefixTree();
+    private final long maxBytes;
     private volatile int slots;
 
     // Guarded by the lock.
     private final List<@Nullable PrefixHolder> bySlot = new ArrayList<>();
     private final ErrorCounter errors = new ErrorCounter();
     private int holders;
-    private int entries;
     private long evictions;
 
-    /** Makes an index of at most {@link #DEFAULT_MAX_ENTRIES}. */
+    /** Makes an index of at most {@link #DEFAULT_MAX_BYTES}. */
     public PrefixIndex() {
-        this(DEFAULT_MAX_ENTRIES);
+        this(DEFAULT_MAX_BYTES);
     }
 
     /**
      * Makes an index.
      *
-     * @param maxEntries its bound, at least 1; beyond, entries go where the most are held, the longest unused first
+     * @param maxBytes its bound, at least 64 kB; beyond, blocks go where the most are held, the longest unused first
      */
-    public PrefixIndex(int maxEntries) {
-        if (maxEntries < 1) {
-            throw new IllegalArgumentException("maxEntries must be at least 1, got " + maxEntries);
+    public PrefixIndex(long maxBytes) {
+        if (maxBytes < LEAST_MAX_BYTES) {
+            throw new IllegalArgumentException("maxBytes must be at least " + LEAST_MAX_BYTES + ", got " + maxBytes);
         }
-        this.maxEntries = maxEntries;
+        this.maxBytes = maxBytes;
     }
 
     /** {@return a new endpoint, or a new generation of one, that holds nothing yet} */
@@ -65,7 +67,7 @@ public final class PrefixIndex {
             PrefixHolder holder = new PrefixHolder(this, id, slot);
             bySlot.set(slot, holder);
             holders++;
-            table.open(slot);
+            tree.open(slot);
             return holder;
         } finally {
             lock.unlock();
@@ -86,18 +88,18 @@ public final class PrefixIndex {
      * @return the most that any endpoint holds
      */
     public int match(PromptBlocks blocks, int[] result) {
-        return table.match(blocks, result);
+        return tree.match(blocks, result);
     }
 
     /** {@return size and success; takes the write lock} */
     public PrefixStatistics statistics() {
         lock.lock();
         try {
-            long bytes = table.bytes();
+            int entries = 0;
             for (PrefixHolder holder : bySlot) {
-                bytes += holder == null ? 0 : holder.bytes();
+                entries += holder == null ? 0 : holder.size();
             }
-            return new PrefixStatistics(holders, table.blocks(), entries, bytes, evictions, errors.snapshot());
+            return new PrefixStatistics(holders, tree.blocks(), entries, tree.bytes(), evictions, errors.snapshot());
         } finally {
             lock.unlock();
         }
@@ -105,7 +107,7 @@ public final class PrefixIndex {
 
     @Override
     public String toString() {
-        return "PrefixIndex{at most " + maxEntries + " entries}";
+        return "PrefixIndex{at most " + maxBytes + " bytes}";
     }
 
     // What holders need. All of it but the lock and the match is called under the lock.
@@ -115,27 +117,22 @@ public final class PrefixIndex {
     }
 
     int match(PromptBlocks blocks, PrefixHolder holder) {
-        return table.match(blocks, holder.slot());
+        return tree.match(blocks, holder.slot());
     }
 
-    void added(PrefixHolder holder, long key) {
-        table.add(key, holder.slot());
-        entries++;
+    PrefixTree tree() {
+        return tree;
     }
 
-    void gone(PrefixHolder holder, long key) {
-        table.remove(key, holder.slot());
-        entries--;
-        evictions++;
+    void evicted(int blocks) {
+        evictions += blocks;
     }
 
-    /** Removes entries where the most are held until the bound is kept. */
+    /** Removes blocks where the most are held until the bound is kept. */
     void keepBound() {
-        while (entries > maxEntries) {
-            PrefixHolder largest = largest();
-            for (int excess = entries - maxEntries; excess > 0 && largest.size() > 0; excess--) {
-                largest.evictOldest();
-            }
+        PrefixHolder largest;
+        while (tree.bytes() > maxBytes && (largest = largest()) != null) {
+            largest.evictOldest(Integer.MAX_VALUE);
         }
     }
 
@@ -146,25 +143,22 @@ public final class PrefixIndex {
 
     /** Removes all that a holder has at once: matches that begin later see none of it, however long the rest takes. */
     void clear(PrefixHolder holder, Runnable removal, boolean leaves) {
-        table.close(holder.slot());
+        tree.close(holder.slot());
         removal.run();
         if (leaves) {
             bySlot.set(holder.slot(), null);
             holders--;
         } else {
-            table.open(holder.slot());
+            tree.open(holder.slot());
         }
     }
 
-    private PrefixHolder largest() {
+    private @Nullable PrefixHolder largest() {
         PrefixHolder largest = null;
         for (PrefixHolder holder : bySlot) {
-            if (holder != null && (largest == null || holder.size() > largest.size())) {
+            if (holder != null && holder.size() > (largest == null ? 0 : largest.size())) {
                 largest = holder;
             }
-        }
-        if (largest == null) {
-            throw new IllegalStateException("entries without a holder");
         }
         return largest;
     }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.prefix;
 
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+
 /**
  * A prompt as a chain of blocks. The hash of a block stands for everything up to its end, so equal hashes mean equal
  * prefixes. Only full blocks are in the chain; what is left over at the end of the prompt is counted in its tokens.
@@ -15,17 +18,45 @@ public final class PromptBlocks {
     /** No blocks and no tokens: of a call that has no prompt, such as embeddings. */
     public static final PromptBlocks NONE = new PromptBlocks(new long[0], 1, 0, true);
 
+    /** Sets chains of token ids apart from those of bytes. */
+    private static final String TOKENS = "token ids\n";
+
     private final long[] hashes;
     private final int tokensPerBlock;
     private final int promptTokens;
     private final boolean exact;
+    private final boolean ofTokens;
 
     /** Keeps the array: callers hand over one of their own. */
     PromptBlocks(long[] hashes, int tokensPerBlock, int promptTokens, boolean exact) {
+        this(hashes, tokensPerBlock, promptTokens, exact, false);
+    }
+
+    private PromptBlocks(long[] hashes, int tokensPerBlock, int promptTokens, boolean exact, boolean ofTokens) {
         this.hashes = hashes;
         this.tokensPerBlock = tokensPerBlock;
         this.promptTokens = promptTokens;
         this.exact = exact;
+        this.ofTokens = ofTokens;
+    }
+
+    /**
+     * {@return the token ids of a prompt as blocks, hashed in the one way in which this library hashes token ids} An engine
+     * that names its cached blocks so, and an encoder that finds the same ids, agree by construction: see {@link io.balancedllm.endpoint.KvListener}.
+     * The hash is XXH64 over the ids of a block, four bytes each, least first, seeded with the hash before it.
+     *
+     * @param ids the tokens, as the engine computes them
+     * @param tokensPerBlock tokens in a block of the engine's cache, at least 1
+     * @param salt what must be the same for prompts to share anything; empty for all
+     */
+    public static PromptBlocks ofTokens(int[] ids, int tokensPerBlock, String salt) {
+        if (tokensPerBlock < 1) {
+            throw new IllegalArgumentException("tokensPerBlock must be at least 1, got " + tokensPerBlock);
+        }
+        byte[] seed = (TOKENS + salt).getBytes(StandardCharsets.UTF_8);
+        BlockChain chain = new BlockChain(Integer.BYTES * tokensPerBlock, Xxh64.hash(seed, 0, seed.length, 0));
+        chain.add(PromptBytes.bytes(ids));
+        return new PromptBlocks(chain.hashes(), tokensPerBlock, ids.length, true, true);
     }
 
     /**
@@ -70,6 +101,14 @@ public final class PromptBlocks {
         return hashes[block];
     }
 
+    long[] hashes(int from, int to) {
+        return Arrays.copyOfRange(hashes, from, to);
+    }
+
+    void copy(int from, int to, long[] target, int at) {
+        System.arraycopy(hashes, from, target, at, to - from);
+    }
+
     /** {@return tokens in a block; as estimated, without any learned correction, unless {@link #exact()}} */
     public int tokensPerBlock() {
         return tokensPerBlock;
@@ -83,6 +122,11 @@ public final class PromptBlocks {
     /** {@return whether tokens are counted as the engine counts them, rather than estimated} */
     public boolean exact() {
         return exact;
+    }
+
+    /** {@return whether they were hashed by {@link #ofTokens}, so that what engines tell can be compared with them} */
+    public boolean ofTokens() {
+        return ofTokens;
     }
 
     /**

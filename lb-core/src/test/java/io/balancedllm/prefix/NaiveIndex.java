@@ -10,11 +10,6 @@ import java.util.Set;
 /** What an index does, written down as plainly as it can be: a map for each holder, in the order of use. */
 final class NaiveIndex {
     final List<Holder> holders = new ArrayList<>();
-    private final int maxEntries;
-
-    NaiveIndex(int maxEntries) {
-        this.maxEntries = maxEntries;
-    }
 
     int entries() {
         return holders.stream().mapToInt(holder -> holder.lastUses.size()).sum();
@@ -26,7 +21,7 @@ final class NaiveIndex {
         return blocks.size();
     }
 
-    final class Holder {
+    static final class Holder {
         final LinkedHashMap<Long, Long> lastUses = new LinkedHashMap<>();
         private final List<Prediction> pending = new ArrayList<>();
         private long clock;
@@ -54,20 +49,6 @@ final class NaiveIndex {
                 lastUses.put(prompt.hash(block), clock);
             }
             trim();
-            while (entries() > maxEntries) {
-                Holder largest = this;
-                for (Holder other : holders) {
-                    if (other.lastUses.size() > largest.lastUses.size()
-                            || (other.lastUses.size() == largest.lastUses.size()
-                                    && holders.indexOf(other) < holders.indexOf(largest))) {
-                        largest = other;
-                    }
-                }
-                int excess = entries() - maxEntries;
-                for (int i = 0; i < excess && !largest.lastUses.isEmpty(); i++) {
-                    largest.removeOldest();
-                }
-            }
             return prediction;
         }
 
@@ -95,10 +76,15 @@ final class NaiveIndex {
             trim();
         }
 
-        private void trim() {
-            while (lastUses.size() > capacity) {
+        /** Forgets the oldest until so many are left. */
+        void shrinkTo(int blocks) {
+            while (lastUses.size() > blocks) {
                 removeOldest();
             }
+        }
+
+        private void trim() {
+            shrinkTo(capacity);
         }
 
         private void removeOldest() {

@@ -4,8 +4,10 @@ package io.balancedllm.prefix;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.balancedllm.prefix.HolderState.Level;
+import java.util.LinkedHashSet;
 import java.util.OptionalInt;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -165,22 +167,21 @@ class PrefixFeedbackTest {
     @ParameterizedTest
     @ValueSource(ints = {300, 2_000, 8_000})
     void anUnknownCapacityIsLearnedFromWhatTurnsOutToBeGone(int truth) {
-        BlockLru engine = new BlockLru();
+        Set<Long> engine = new LinkedHashSet<>();
         Random random = new Random(truth);
-        long time = 0;
         for (int i = 0; i < 40 * truth / 10; i++) {
             // Conversations three times as many as fit, used at random, and therefore at all distances.
             long id = random.nextInt(3 * truth / 10);
             PromptBlocks prompt = Prompts.conversation(id, 10);
             int cached = 0;
-            while (cached < prompt.size() && engine.lastUse(prompt.hash(cached)) >= 0) {
+            while (cached < prompt.size() && engine.contains(prompt.hash(cached))) {
                 cached++;
             }
-            time++;
             for (int block = prompt.size() - 1; block >= 0; block--) {
-                engine.use(prompt.hash(block), time);
+                engine.remove(prompt.hash(block));
+                engine.add(prompt.hash(block));
                 if (engine.size() > truth) {
-                    engine.remove(engine.oldest());
+                    engine.remove(engine.iterator().next());
                 }
             }
             answer(prompt, cached);

@@ -15,29 +15,30 @@ import org.junit.jupiter.params.provider.CsvSource;
 class PrefixIndexModelTest {
     private static final int STEPS = 4_000;
     private static final int MOST_IN_FLIGHT = 12;
+    private static final long AMPLE_BYTES = 1_000_000;
 
     /** An attempt in both worlds. */
     private record Sent(int holder, PrefixPrediction real, NaiveIndex.Prediction naive) {}
 
     @ParameterizedTest
     @CsvSource({
-        "1, 3, 1000, 60",
-        "2, 8, 100, 1000",
-        "3, 5, 150, 60",
-        "4, 63, 2000, 40",
-        "5, 70, 3000, 40",
-        "6, 200, 900, 30"
+        "1, 3, 1000000, 60",
+        "2, 8, 66000, 1000",
+        "3, 5, 70000, 400",
+        "4, 63, 1000000, 40",
+        "5, 70, 1000000, 40",
+        "6, 200, 200000, 30"
     })
-    void agreesWithAMapForEachEndpoint(long seed, int endpoints, int maxEntries, int capacity) {
+    void agreesWithAMapForEachEndpoint(long seed, int endpoints, long maxBytes, int capacity) {
         Random random = new Random(seed);
-        PrefixIndex index = new PrefixIndex(maxEntries);
-        NaiveIndex model = new NaiveIndex(maxEntries);
+        PrefixIndex index = new PrefixIndex(maxBytes);
+        NaiveIndex model = new NaiveIndex();
         List<PrefixHolder> holders = new ArrayList<>();
         List<Sent> inFlight = new ArrayList<>();
         for (int i = 0; i < endpoints; i++) {
             holders.add(index.join("e" + i));
             holders.get(i).capacityBlocks(capacity);
-            model.holders.add(model.new Holder());
+            model.holders.add(new NaiveIndex.Holder());
             model.holders.get(i).capacity(capacity);
         }
         for (int step = 0; step < STEPS; step++) {
@@ -67,11 +68,14 @@ class PrefixIndexModelTest {
                 inFlight.removeIf(sent -> sent.holder == at);
                 holders.set(at, index.join("e" + at));
                 holders.get(at).capacityBlocks(capacity);
-                model.holders.set(at, model.new Holder());
+                model.holders.set(at, new NaiveIndex.Holder());
                 model.holders.get(at).capacity(capacity);
             }
-            requireSame(index, holders, model, prompt(random));
+            requireSame(index, maxBytes, holders, model, prompt(random));
         }
+        holders.forEach(PrefixHolder::leave);
+        assertThat(index.statistics().bytes())
+                .isEqualTo(new PrefixIndex().statistics().bytes());
     }
 
     private static void end(Sent sent, List<PrefixHolder> holders, NaiveIndex model, Random random) {
@@ -97,7 +101,14 @@ class PrefixIndexModelTest {
     }
 
     private static void requireSame(
-            PrefixIndex index, List<PrefixHolder> holders, NaiveIndex model, PromptBlocks prompt) {
+            PrefixIndex index, long maxBytes, List<PrefixHolder> holders, NaiveIndex model, PromptBlocks prompt) {
+        assertThat(index.statistics().bytes()).isLessThanOrEqualTo(maxBytes);
+        if (maxBytes < AMPLE_BYTES) {
+            // What the bound takes must be what was used longest ago.
+            for (int i = 0; i < holders.size(); i++) {
+                model.holders.get(i).shrinkTo(holders.get(i).size());
+            }
+        }
         int[] result = new int[index.slots()];
         int most = index.match(prompt, result);
         int expectedMost = 0;

@@ -75,20 +75,34 @@ class PrefixIndexTest {
     }
 
     @Test
-    void anIndexNeverHoldsMoreThanItsBoundWhateverIsSent() {
-        PrefixIndex small = new PrefixIndex(1_000);
+    void anIndexNeverTakesMoreThanItsBoundWhateverIsSent() {
+        long bound = 100_000;
+        PrefixIndex small = new PrefixIndex(bound);
         PrefixHolder busy = small.join("busy");
         PrefixHolder quiet = small.join("quiet");
         complete(quiet, Prompts.conversation(-1, 50));
         for (int i = 0; i < 2_000; i++) {
             complete(busy, Prompts.conversation(i, i % 100));
-            assertThat(small.statistics().entries()).isLessThanOrEqualTo(1_000);
+            assertThat(small.statistics().bytes()).isLessThanOrEqualTo(bound);
         }
 
         assertThat(quiet.match(Prompts.conversation(-1, 50))).isEqualTo(50);
-        assertThat(small.statistics().entries()).isEqualTo(1_000);
-        assertThat(small.statistics().bytes()).isLessThan(1_000 * 112 + 30_000);
-        assertThat(small.statistics().evictions()).isEqualTo(98_050);
+        assertThat(busy.match(Prompts.conversation(1_999, 99))).isEqualTo(99);
+        assertThat(small.statistics().bytes()).isGreaterThan(bound * 9 / 10);
+        assertThat(small.statistics().evictions())
+                .isEqualTo(2_000 * 99 / 2 + 50 - small.statistics().entries());
+    }
+
+    @Test
+    void aConversationThatGrowsStaysOneRunOfBlocks() {
+        for (int turn = 1; turn <= 100; turn++) {
+            complete(one, Prompts.conversation(1, 3 * turn));
+        }
+        PrefixIndex atOnce = new PrefixIndex();
+        complete(atOnce.join("one"), Prompts.conversation(1, 300));
+
+        assertThat(one.match(Prompts.conversation(1, 300))).isEqualTo(300);
+        assertThat(index.statistics().bytes()).isLessThan(atOnce.statistics().bytes() + 300 * Long.BYTES);
     }
 
     @Test
@@ -101,7 +115,7 @@ class PrefixIndexTest {
     }
 
     @Test
-    void sixteenEndpointsWithAllTheBlocksOfAnH100TakeAtMost24Megabytes() {
+    void sixteenEndpointsWithAllTheBlocksOfAnH100TakeAtMost8Megabytes() {
         int blocks = 27_520;
         for (int i = 0; i < 16; i++) {
             PrefixHolder holder = i == 0 ? one : i == 1 ? two : index.join("e" + i);
@@ -114,7 +128,7 @@ class PrefixIndexTest {
 
         assertThat(statistics.entries()).isEqualTo(16 * blocks);
         assertThat(statistics.blocks()).isEqualTo(16 * blocks);
-        assertThat(statistics.bytes()).isLessThanOrEqualTo(24_000_000);
+        assertThat(statistics.bytes()).isLessThanOrEqualTo(8_000_000);
     }
 
     @Test
@@ -161,7 +175,7 @@ class PrefixIndexTest {
         complete(one, Prompts.of(5));
         one.state(new HolderState(Level.EXACT, "events"));
         one.cleared();
-        one.stored(Prompts.hashes(1, 2, 3));
+        one.stored(Prompts.hashes(1, 2, 3), 0);
         PrefixPrediction prediction = one.dispatched(Prompts.of(8, 9));
         one.answered(prediction, 33, OptionalInt.of(0));
 
@@ -170,9 +184,19 @@ class PrefixIndexTest {
         assertThat(one.match(Prompts.of(1, 2, 3))).isEqualTo(3);
         assertThat(one.state()).isEqualTo(new HolderState(Level.EXACT, "events"));
 
-        one.removed(new long[] {Prompts.hashes(1, 2)[1]});
+        long[] longer = Prompts.hashes(1, 2, 3, 4, 5);
+        one.stored(new long[] {longer[3], longer[4]}, longer[2]);
+        one.stored(new long[] {Prompts.hashes(1, 2, 6)[2]}, longer[1]);
+        one.stored(new long[] {Prompts.hashes(7, 8)[1]}, Prompts.hashes(7)[0]);
 
-        assertThat(one.match(Prompts.of(1, 2, 3))).isEqualTo(1);
+        assertThat(one.match(Prompts.of(1, 2, 3, 4, 5))).isEqualTo(5);
+        assertThat(one.match(Prompts.of(1, 2, 6))).isEqualTo(3);
+        assertThat(one.match(Prompts.of(7, 8))).isZero();
+
+        one.removed(new long[] {longer[1], Prompts.hashes(9)[0]});
+
+        assertThat(one.match(Prompts.of(1, 2, 3, 4, 5))).isEqualTo(1);
+        assertThat(index.statistics().entries()).isEqualTo(1);
 
         one.state(new HolderState(Level.DEGRADED, "a gap after event 7"));
         complete(one, Prompts.of(8, 9));
@@ -189,7 +213,7 @@ class PrefixIndexTest {
     @Test
     void badNumbersAreRefusedByName() {
         assertThatThrownBy(() -> new PrefixIndex(0))
-                .hasMessageContaining("maxEntries")
+                .hasMessageContaining("maxBytes")
                 .hasMessageContaining("0");
         assertThatThrownBy(() -> one.capacityBlocks(0)).hasMessageContaining("blocks");
         assertThatThrownBy(() -> PromptBlocks.exact(new long[0], 0, 1)).hasMessageContaining("tokensPerBlock");

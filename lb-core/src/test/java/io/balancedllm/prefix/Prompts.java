@@ -25,7 +25,7 @@ final class Prompts {
         long[] hashes = new long[path.length];
         long hash = 7;
         for (int i = 0; i < path.length; i++) {
-            hash = BlockTable.spread(hash * 31 + path[i] + 1);
+            hash = RunTable.spread(hash * 31 + path[i] + 1);
             hashes[i] = hash;
         }
         return hashes;
