@@ -6,7 +6,6 @@ import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.completion.DecisionRecord;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.EndpointView;
-import io.balancedllm.prefix.PrefixHolder;
 import io.balancedllm.prefix.PrefixIndex;
 import io.balancedllm.prefix.PromptBlocks;
 import io.balancedllm.routing.Candidates;
@@ -30,8 +29,8 @@ final class PickContext implements RoutingContext {
     private final int attempt;
     private final long nowNanos;
     private final PoolLoad load;
-    /** Blocks held by each endpoint of the index; found by one walk for all, when somebody asks. */
-    private int @Nullable [] cachedBlocks;
+    /** Tokens held by each endpoint of the index, by its slot; found by one walk for all, when somebody asks. */
+    private int @Nullable [] cached;
 
     private final RandomGenerator random;
     private final DecisionTrace trace;
@@ -65,15 +64,13 @@ final class PickContext implements RoutingContext {
 
     @Override
     public int cachedTokens(EndpointView endpoint) {
-        int[] found = cachedBlocks;
+        int[] found = cached;
         if (found == null) {
             found = match(blocks());
-            cachedBlocks = found;
+            cached = found;
         }
-        PrefixHolder holder =
-                endpoint instanceof PoolMember member ? member.load().holder() : null;
-        int blocks = holder == null || holder.slot() >= found.length ? 0 : found[holder.slot()];
-        return blocks == 0 ? 0 : load.cachedTokens(call.prompt().blocks(), blocks);
+        int slot = endpoint instanceof PoolMember member ? member.load().slot() : EndpointLoad.NO_SLOT;
+        return slot >= 0 && slot < found.length ? found[slot] : 0;
     }
 
     private int[] match(PromptBlocks blocks) {
@@ -82,7 +79,17 @@ final class PickContext implements RoutingContext {
             return UNKNOWN;
         }
         int[] found = new int[index.slots()];
-        index.match(blocks, found);
+        if (index.match(blocks, found) > 0) {
+            int before = 0;
+            int tokens = 0;
+            for (int slot = 0; slot < found.length; slot++) {
+                if (found[slot] != before) {
+                    before = found[slot];
+                    tokens = load.cachedTokens(blocks, before);
+                }
+                found[slot] = tokens;
+            }
+        }
         return found;
     }
 

@@ -4,8 +4,12 @@ package io.balancedllm.routing;
 import io.balancedllm.completion.AttemptSummary;
 import io.balancedllm.endpoint.EndpointLocal;
 import io.balancedllm.endpoint.EndpointView;
+import java.util.stream.IntStream;
 
-/** Picks the candidate with the least usual time to first token, times one and what is in flight there for its weight. */
+/**
+ * Picks the candidate with the least usual time to first token, times one and what is in flight there for its weight, of
+ * all while they are few. Compares logarithms, so that a pick computes neither powers nor quotients.
+ */
 final class LeastLoaded implements RoutingPolicy {
     /** Seconds after which a sample counts e times less. */
     static final double MEMORY_SECONDS = 10;
@@ -14,55 +18,70 @@ final class LeastLoaded implements RoutingPolicy {
     /** Times below are taken for this, so that an endpoint that is very fast does not look free. */
     private static final double SHORTEST_SECONDS = 1e-3;
 
+    private static final double LOG_SHORTEST = Math.log(SHORTEST_SECONDS);
     private static final double NANOS_PER_SECOND = 1e9;
+    private static final double MEMORY_NANOS = MEMORY_SECONDS * NANOS_PER_SECOND;
+
+    /** Of one and as many in flight. */
+    private static final double[] LOG =
+            IntStream.rangeClosed(1, 1_024).mapToDouble(Math::log).toArray();
+
+    /** Of those of the last pick. An endpoint nothing is known about counts as that one, so that it is tried. */
+    private volatile double logOfFastest = Double.POSITIVE_INFINITY;
 
     private final EndpointLocal<Average> averages = EndpointLocal.withInitial(endpoint -> new Average());
 
     @Override
     public EndpointView pick(RoutingContext call, Candidates candidates) {
-        long now = call.nowNanos();
-        double unknown = shortest(candidates, now);
-        EndpointView least = candidates.get(0);
-        double leastLoad = load(least, unknown, now, call.trace());
-        double weightOfEquals = least.weight();
-        for (int i = 1; i < candidates.size(); i++) {
-            EndpointView candidate = candidates.get(i);
-            double load = load(candidate, unknown, now, call.trace());
+        int size = candidates.size();
+        int start = Scan.start(size, call.random());
+        double age = call.nowNanos() / MEMORY_NANOS;
+        DecisionTrace trace = call.trace();
+        double lastFastest = logOfFastest;
+        double unknown = lastFastest == Double.POSITIVE_INFINITY ? age : lastFastest;
+        double fastest = Double.POSITIVE_INFINITY;
+        EndpointView least = candidates.get(start);
+        double leastLoad = Double.POSITIVE_INFINITY;
+        double weightOfEquals = 0;
+        long chance = 0;
+        for (int i = 0; i < Scan.count(size); i++) {
+            EndpointView candidate = candidates.get(Scan.place(i, size, start));
+            double weight = candidate.weight();
+            double log = candidate.local(averages).log;
+            fastest = log < fastest ? log : fastest;
+            double faded = (log == Double.POSITIVE_INFINITY ? unknown : log) - age;
+            double usual = faded < LOG_SHORTEST ? LOG_SHORTEST : faded;
+            double load = usual + logOfQueue(candidate.inFlight(), weight);
+            if (trace.enabled()) {
+                explain(trace, candidate, usual, load);
+            }
+            if (load > leastLoad) {
+                continue;
+            }
             if (load < leastLoad) {
+                weightOfEquals = 0;
+            } else {
+                chance = chance == 0 ? Ties.seed(call.random()) : Ties.next(chance);
+            }
+            weightOfEquals += weight;
+            if (load < leastLoad || Ties.takes(chance, weight, weightOfEquals)) {
                 least = candidate;
                 leastLoad = load;
-                weightOfEquals = candidate.weight();
-            } else if (load == leastLoad) {
-                weightOfEquals += candidate.weight();
-                if (call.random().nextDouble() * weightOfEquals < candidate.weight()) {
-                    least = candidate;
-                }
             }
+        }
+        if (fastest != lastFastest) {
+            logOfFastest = fastest;
         }
         return least;
     }
 
-    /** An endpoint nothing is known about counts as the fastest one, so that it is tried. */
-    private double shortest(Candidates candidates, long now) {
-        double shortest = Double.POSITIVE_INFINITY;
-        for (int i = 0; i < candidates.size(); i++) {
-            double seconds = candidates.get(i).local(averages).seconds(now);
-            if (seconds > 0) {
-                shortest = Math.min(shortest, seconds);
-            }
-        }
-        return shortest == Double.POSITIVE_INFINITY ? 1 : shortest;
+    private static double logOfQueue(int inFlight, double weight) {
+        return weight == 1 && inFlight < LOG.length ? LOG[inFlight] : Math.log1p(inFlight / weight);
     }
 
-    private double load(EndpointView candidate, double unknown, long now, DecisionTrace trace) {
-        double seconds = candidate.local(averages).seconds(now);
-        double usual = seconds > 0 ? seconds : unknown;
-        double load = usual * (candidate.inFlight() / candidate.weight() + 1);
-        if (trace.enabled()) {
-            trace.term(candidate, "usual time to first token in s", usual);
-            trace.term(candidate, "that times (in flight / weight + 1)", load);
-        }
-        return load;
+    private static void explain(DecisionTrace trace, EndpointView candidate, double usual, double load) {
+        trace.term(candidate, "usual time to first token in s", Math.exp(usual));
+        trace.term(candidate, "that times (in flight / weight + 1)", Math.exp(load));
     }
 
     @Override
@@ -78,24 +97,17 @@ final class LeastLoaded implements RoutingPolicy {
 
     /** An average over time, which fades when nothing comes: a bad sample is not held against an endpoint for ever. */
     private static final class Average {
-        private volatile double seconds;
-        private volatile long nanos;
-
-        double seconds(long now) {
-            double known = seconds;
-            return known == 0 ? 0 : Math.max(SHORTEST_SECONDS, known * memory(now));
-        }
-
-        private double memory(long now) {
-            return Math.exp(-Math.max(0, now - nanos) / NANOS_PER_SECOND / MEMORY_SECONDS);
-        }
+        private double seconds;
+        private long nanos;
+        /** Of the seconds, as if they had not faded since the clock stood at 0; infinite before the first sample. */
+        private volatile double log = Double.POSITIVE_INFINITY;
 
         synchronized void add(double sample, long now) {
-            double memory = memory(now);
-            double before = seconds;
+            double memory = Math.exp(-Math.max(0, now - nanos) / MEMORY_NANOS);
             seconds = Math.max(
-                    SHORTEST_SECONDS, before == 0 ? sample : before * memory + Math.max(0, sample) * (1 - memory));
+                    SHORTEST_SECONDS, seconds == 0 ? sample : seconds * memory + Math.max(0, sample) * (1 - memory));
             nanos = now;
+            log = Math.log(seconds) + now / MEMORY_NANOS;
         }
     }
 

@@ -3,40 +3,57 @@ package io.balancedllm.routing;
 
 import io.balancedllm.endpoint.EndpointView;
 
-/** Picks the candidate with the fewest prompt tokens without a first token for its weight. */
+/** Picks the candidate with the fewest prompt tokens without a first token for its weight, of all while they are few. */
 final class LeastPendingPromptTokens implements RoutingPolicy {
     @Override
     public EndpointView pick(RoutingContext call, Candidates candidates) {
-        EndpointView least = candidates.get(0);
-        double leastTokens = tokens(least, call.trace());
-        double leastCalls = least.inFlight() / least.weight();
-        double weightOfEquals = least.weight();
-        for (int i = 1; i < candidates.size(); i++) {
-            EndpointView candidate = candidates.get(i);
-            double tokens = tokens(candidate, call.trace());
-            double calls = candidate.inFlight() / candidate.weight();
-            if (tokens < leastTokens || (tokens == leastTokens && calls < leastCalls)) {
+        DecisionTrace trace = call.trace();
+        int size = candidates.size();
+        int start = Scan.start(size, call.random());
+        EndpointView least = candidates.get(start);
+        double tokens = least.pendingPromptTokens();
+        double inFlight = least.inFlight();
+        double weight = least.weight();
+        double weightOfEquals = weight;
+        long chance = 0;
+        explain(least, tokens, weight, trace);
+        for (int i = 1; i < Scan.count(size); i++) {
+            EndpointView candidate = candidates.get(Scan.place(i, size, start));
+            double otherTokens = candidate.pendingPromptTokens();
+            double otherWeight = candidate.weight();
+            explain(candidate, otherTokens, otherWeight, trace);
+            double difference = otherTokens * weight - tokens * otherWeight;
+            if (difference > 0) {
+                continue;
+            }
+            double otherInFlight = candidate.inFlight();
+            if (difference == 0) {
+                difference = otherInFlight * weight - inFlight * otherWeight;
+            }
+            if (difference > 0) {
+                continue;
+            }
+            if (difference < 0) {
+                weightOfEquals = 0;
+            } else {
+                chance = chance == 0 ? Ties.seed(call.random()) : Ties.next(chance);
+            }
+            weightOfEquals += otherWeight;
+            if (difference < 0 || Ties.takes(chance, otherWeight, weightOfEquals)) {
                 least = candidate;
-                leastTokens = tokens;
-                leastCalls = calls;
-                weightOfEquals = candidate.weight();
-            } else if (tokens == leastTokens && calls == leastCalls) {
-                weightOfEquals += candidate.weight();
-                if (call.random().nextDouble() * weightOfEquals < candidate.weight()) {
-                    least = candidate;
-                }
+                tokens = otherTokens;
+                inFlight = otherInFlight;
+                weight = otherWeight;
             }
         }
         return least;
     }
 
-    private static double tokens(EndpointView candidate, DecisionTrace trace) {
-        double tokens = candidate.pendingPromptTokens() / candidate.weight();
+    private static void explain(EndpointView candidate, double tokens, double weight, DecisionTrace trace) {
         if (trace.enabled()) {
-            trace.term(candidate, "pending prompt tokens / weight", tokens);
-            trace.term(candidate, "in flight / weight", candidate.inFlight() / candidate.weight());
+            trace.term(candidate, "pending prompt tokens / weight", tokens / weight);
+            trace.term(candidate, "in flight / weight", candidate.inFlight() / weight);
         }
-        return tokens;
     }
 
     @Override

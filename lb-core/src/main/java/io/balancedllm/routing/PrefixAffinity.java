@@ -43,11 +43,7 @@ final class PrefixAffinity implements RoutingPolicy {
     private static final double GATE_MEMORY = 0.998;
     /** Prompt tokens for which that share counts as 0 at the start. */
     private static final double GATE_START = 20_000;
-    /** Up to how many candidates are all weighed; above, the two that have most cached and some drawn at random. */
-    static final int FULL_SCAN_LIMIT = 64;
-    /** How many are drawn. */
-    static final int SAMPLE = 32;
-
+    /** Of more candidates than are all weighed, the two that have most cached are weighed beside the sample. */
     private static final int HOLDERS = 2;
     /** Costs that differ by less are equal, in seconds. */
     private static final double EQUAL = 1e-12;
@@ -98,11 +94,13 @@ final class PrefixAffinity implements RoutingPolicy {
         }
         long now = call.nowNanos();
         int tokens = call.promptTokens();
-        boolean all = size <= FULL_SCAN_LIMIT;
-        long holders = all ? 0 : holders(call, candidates);
+        int start = Scan.start(size, call.random());
+        int scanned = Scan.count(size);
+        boolean all = scanned == size;
+        long holders = all ? 0 : holders(call, candidates, start);
         int mostCached = all ? mostCached(call, candidates) : call.cachedTokens(candidates.get(holder(holders, 0)));
-        double priceOfCopy = 1 / copies(call, candidates, mostCached);
-        double priceOfCapacity = priceOfCapacity(call, candidates, now);
+        double priceOfCopy = 1 / copies(call, candidates, start, mostCached);
+        double priceOfCapacity = priceOfCapacity(candidates, start, now);
         double priceOfDecoding = favour.priceOfDecoding * (favour.gated ? gate() : 1);
         double outputTokens = call.expectedOutputTokens();
         double attentionShare = call.attentionShare();
@@ -114,10 +112,9 @@ final class PrefixAffinity implements RoutingPolicy {
         double bestFirstToken = 0;
         int equals = 0;
         long allCached = 0;
-        int weighed = all ? size : HOLDERS + SAMPLE;
-        for (int i = 0; i < weighed; i++) {
-            boolean holder = !all && i < HOLDERS;
-            EndpointView candidate = candidates.get(all ? i : holder ? holder(holders, i) : draw(call, size));
+        for (int i = all ? 0 : -HOLDERS; i < scanned; i++) {
+            boolean holder = i < 0;
+            EndpointView candidate = candidates.get(holder ? holder(holders, i + HOLDERS) : Scan.place(i, size, start));
             int cached = call.cachedTokens(candidate);
             allCached += holder ? 0 : cached;
             double perToken = candidate.secondsPerPromptToken();
@@ -145,7 +142,7 @@ final class PrefixAffinity implements RoutingPolicy {
             }
         }
         if (tokens > 0) {
-            learnGate(tokens, mostCached - (double) allCached / (all ? size : SAMPLE));
+            learnGate(tokens, mostCached - (double) allCached / scanned);
             learn(USUAL_SECONDS, usual + USUAL_SHARE * (bestFirstToken - usual));
         }
         return best;
@@ -169,30 +166,22 @@ final class PrefixAffinity implements RoutingPolicy {
      * copy will be used again, so this call does not pay for it alone. Else a prefix of all calls would stay, while there is
      * little load, on a few endpoints that decode more slowly the more they have: 16 % in the time to the end.
      */
-    private static double copies(RoutingContext call, Candidates candidates, int mostCached) {
+    private static double copies(RoutingContext call, Candidates candidates, int start, int mostCached) {
         int size = candidates.size();
-        int asked = size <= FULL_SCAN_LIMIT ? size : SAMPLE;
+        int scanned = Scan.count(size);
         int copies = 0;
-        for (int i = 0; i < asked; i++) {
-            EndpointView candidate = candidates.get(asked == size ? i : draw(call, size));
+        for (int i = 0; i < scanned; i++) {
+            EndpointView candidate = candidates.get(Scan.place(i, size, start));
             copies += call.cachedTokens(candidate) >= mostCached / 2 ? 1 : 0;
         }
-        return Math.max(1, (double) copies * size / asked);
+        return Math.max(1, (double) copies * size / scanned);
     }
 
-    private static int draw(RoutingContext call, int size) {
-        return call.random().nextInt(size);
-    }
-
-    /**
-     * {@return the places of the two that have most cached, one in each half; of equals those after a place drawn at
-     * random, and any two when nobody has anything}
-     */
-    private static long holders(RoutingContext call, Candidates candidates) {
+    /** {@return the places of the two that have most cached, one in each half; of equals those after the start} */
+    private static long holders(RoutingContext call, Candidates candidates, int start) {
         int size = candidates.size();
-        int start = draw(call, size);
         int first = start;
-        int second = draw(call, size);
+        int second = start + 1 < size ? start + 1 : 0;
         int most = 0;
         int next = 0;
         for (int i = 0; i < size; i++) {
@@ -216,12 +205,12 @@ final class PrefixAffinity implements RoutingPolicy {
     }
 
     /** {@return what a second of computing costs: the more, the more endpoints have lately been busy with prompts} */
-    private double priceOfCapacity(RoutingContext call, Candidates candidates, long now) {
+    private double priceOfCapacity(Candidates candidates, int start, long now) {
         int size = candidates.size();
-        int asked = size <= FULL_SCAN_LIMIT ? size : SAMPLE;
+        int scanned = Scan.count(size);
         int busy = 0;
-        for (int i = 0; i < asked; i++) {
-            EndpointView candidate = candidates.get(asked == size ? i : draw(call, size));
+        for (int i = 0; i < scanned; i++) {
+            EndpointView candidate = candidates.get(Scan.place(i, size, start));
             if (candidate.pendingPrefillSeconds(now) > 0) {
                 busy++;
             }
@@ -229,7 +218,7 @@ final class PrefixAffinity implements RoutingPolicy {
         double share = learned(BUSY_SHARE);
         double last = learned(LAST_NANOS);
         double seconds = Double.isNaN(last) ? 0 : Math.max(0, (double) now - last) / NANOS_PER_SECOND;
-        share += (1 - Math.exp(-seconds / BUSY_SECONDS)) * ((double) busy / asked - share);
+        share += (1 - Math.exp(-seconds / BUSY_SECONDS)) * ((double) busy / scanned - share);
         learn(BUSY_SHARE, share);
         learn(LAST_NANOS, (double) now);
         return Math.min(LARGEST_PRICE_OF_CAPACITY, LEAST_PRICE_OF_CAPACITY / Math.max(1e-3, 1 - share));

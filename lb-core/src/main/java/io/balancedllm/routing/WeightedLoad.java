@@ -8,10 +8,15 @@ final class WeightedLoad {
     private WeightedLoad() {}
 
     static double of(EndpointView candidate, DecisionTrace trace) {
-        double load = candidate.inFlight() / candidate.weight();
+        double inFlight = candidate.inFlight();
+        double weight = candidate.weight();
+        explain(candidate, inFlight, weight, trace);
+        return inFlight / weight;
+    }
+
+    static void explain(EndpointView candidate, double inFlight, double weight, DecisionTrace trace) {
         if (trace.enabled()) {
-            trace.term(candidate, "in flight / weight", load);
+            trace.term(candidate, "in flight / weight", inFlight / weight);
         }
-        return load;
     }
 }

@@ -156,7 +156,7 @@ class PrefixAffinityTest {
         pool.get(17).pendingPrefillSeconds = 10;
         long before = pool.loadReads();
         assertThat(policy.pick(call, pool.all()).id()).isNotIn("e17", "e812");
-        assertThat(pool.loadReads() - before).isLessThanOrEqualTo(PrefixAffinity.SAMPLE + 2);
+        assertThat(pool.loadReads() - before).isLessThanOrEqualTo(Scan.SAMPLE + 2);
     }
 
     /** Of 1,000 endpoints that all have the prefix, or none, each should get 2 of 2,000 picks; the bound is 7 sigma. */
