@@ -12,6 +12,7 @@ import io.balancedllm.completion.CacheControl;
 import io.balancedllm.completion.CacheOutcome;
 import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.Completion;
+import java.util.Collection;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -38,6 +39,19 @@ final class CacheStage {
         this.flights = new SingleFlight(Math.min(SingleFlight.DEFAULT_MAXIMUM_REPLAY_BYTES, options.maximumBytes()));
         this.semantic = options.semantic().orElse(null);
         this.audits = new Audits(room);
+        if (semantic != null) {
+            semantic.onForgotten(new CompletionCache.Forgetting() {
+                @Override
+                public void entries(Collection<String> exactKeys) {
+                    exact.remove(exactKeys);
+                }
+
+                @Override
+                public void all() {
+                    forgetAll();
+                }
+            });
+        }
     }
 
     /** {@return a call that reuses an answer if it may and if there is one} */
@@ -100,9 +114,13 @@ final class CacheStage {
         }
     }
 
-    void invalidateAll() {
+    private void forgetAll() {
         epoch.incrementAndGet();
         exact.clear();
+    }
+
+    void invalidateAll() {
+        forgetAll();
         if (semantic != null) {
             semantic.invalidateAll();
         }

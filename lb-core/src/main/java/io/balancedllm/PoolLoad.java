@@ -2,9 +2,11 @@
 package io.balancedllm;
 
 import io.balancedllm.completion.CallOptions;
+import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.prefix.PrefixIndex;
 import io.balancedllm.prefix.PromptBlocks;
 import io.balancedllm.prefix.PromptEncoder;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,8 +19,10 @@ import org.jspecify.annotations.Nullable;
 final class PoolLoad {
     /** Tokens of an answer before any has ended. */
     static final double INITIAL_OUTPUT_TOKENS = 256;
-    /** What one answer counts in the average length of answers. */
+    /** What one answer counts in the average length of answers, and one request in what requests allow. */
     private static final double OUTPUT_SHARE = 0.01;
+    /** What a request allows that names no limit: so much that it alone keeps the average from limiting anything. */
+    private static final double UNLIMITED_TOKENS = 1e6;
     /** What is left of an older prompt in the correction of token estimates when another has ended. */
     private static final double CORRECTION_MEMORY = 0.998;
     /** Tokens for which the estimate counts as right at the start. */
@@ -45,6 +49,10 @@ final class PoolLoad {
     private volatile double tokensPerBlock;
 
     private volatile double outputTokens = INITIAL_OUTPUT_TOKENS;
+    private volatile int requests;
+    /** Tokens of an answer that requests allow, on average; of two requests at the same time one may count for nothing. */
+    private volatile double allowedTokens;
+
     private volatile Kept kept = Kept.CALLS;
     private volatile @Nullable PrefixIndex index;
 
@@ -99,9 +107,22 @@ final class PoolLoad {
     }
 
     PromptBlocks encode(Work work, CallOptions options) {
-        return work.completionRequest()
-                .map(request -> encoder.encode(request, options))
-                .orElse(PromptBlocks.NONE);
+        CompletionRequest request = work.completionRequest().orElse(null);
+        if (request == null) {
+            return PromptBlocks.NONE;
+        }
+        asked(request.maxTokens());
+        return encoder.encode(request, options);
+    }
+
+    /** Learns how long answers may be. The answers themselves tell late: short ones end first. */
+    private void asked(OptionalInt maxTokens) {
+        double allowed = maxTokens.isPresent() ? maxTokens.getAsInt() : UNLIMITED_TOKENS;
+        int before = requests;
+        double share = Math.max(OUTPUT_SHARE, 1.0 / (before + 1));
+        double known = allowedTokens;
+        allowedTokens = known + share * (allowed - known);
+        requests = Math.min(Integer.MAX_VALUE - 1, before + 1);
     }
 
     /** {@return real tokens for one token of the encoder's count} */
@@ -127,8 +148,9 @@ final class PoolLoad {
         return (int) (blocks.tokensIn(cachedBlocks) * tokenScale(blocks));
     }
 
+    /** {@return tokens of an answer: as they were lately, or what requests allow when that is less} */
     double expectedOutputTokens() {
-        return outputTokens;
+        return requests == 0 ? outputTokens : Math.min(outputTokens, allowedTokens);
     }
 
     /** Learns from an answer that ended well. */

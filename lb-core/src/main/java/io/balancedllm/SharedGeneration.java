@@ -47,6 +47,7 @@ final class SharedGeneration implements SingleFlight.Upstream {
     private final ReentrantLock lock = new ReentrantLock();
 
     private @Nullable Call call;
+    private @Nullable PendingLookup lookup;
     private boolean over;
     private volatile long deadlineNanos = SingleFlight.NO_DEADLINE;
 
@@ -105,24 +106,52 @@ final class SharedGeneration implements SingleFlight.Upstream {
     }
 
     private void lookUp(CompletionCache semantic) {
-        AtomicBoolean answered = new AtomicBoolean();
-        Scheduler.Timer limit = room.scheduler().schedule("cache lookup", LOOKUP_TIMEOUT.toNanos(), () -> {
-            if (answered.compareAndSet(false, true)) {
+        PendingLookup pending = new PendingLookup();
+        lock.lock();
+        try {
+            lookup = pending;
+        } finally {
+            lock.unlock();
+        }
+        if (isOver() && pending.end()) {
+            ended();
+            return;
+        }
+        pending.limit(room.scheduler().schedule("cache lookup", LOOKUP_TIMEOUT.toNanos(), () -> {
+            if (pending.end()) {
                 userCode.execute(() -> generate(new CacheOutcome.Bypass("cache late"), null));
             }
-        });
-        CompletionStage<CacheLookup> lookup;
+        }));
+        CompletionStage<CacheLookup> answer;
         try {
-            lookup = semantic.lookup(terms.key(), terms.work().request());
+            answer = semantic.lookup(terms.key(), terms.work().request());
         } catch (RuntimeException | LinkageError e) {
-            lookup = CompletableFuture.failedStage(e);
+            answer = CompletableFuture.failedStage(e);
         }
-        CompletionStage<CacheLookup> unused = lookup.whenComplete((found, failure) -> {
-            limit.cancel();
-            if (answered.compareAndSet(false, true)) {
+        CompletionStage<CacheLookup> unused = answer.whenComplete((found, failure) -> {
+            if (pending.end()) {
                 userCode.execute(() -> looked(found, failure));
             }
         });
+    }
+
+    /** A lookup that is waited for until somebody ends that, once: its answer, its time, or that nobody wants it. */
+    private static final class PendingLookup {
+        private final AtomicBoolean over = new AtomicBoolean();
+        private volatile Scheduler.@Nullable Timer limit;
+
+        void limit(Scheduler.Timer timer) {
+            limit = timer;
+            if (over.get()) {
+                timer.cancel();
+            }
+        }
+
+        boolean end() {
+            boolean first = over.compareAndSet(false, true);
+            AttemptTimers.cancel(limit);
+            return first;
+        }
     }
 
     private void looked(@Nullable CacheLookup found, @Nullable Throwable failure) {
@@ -214,14 +243,18 @@ final class SharedGeneration implements SingleFlight.Upstream {
     @Override
     public void cancel() {
         Call running;
+        PendingLookup pending;
         lock.lock();
         try {
             over = true;
             running = call;
+            pending = lookup;
         } finally {
             lock.unlock();
         }
-        if (running != null) {
+        if (pending != null && pending.end()) {
+            ended(); // what it finds is nobody's
+        } else if (running != null) {
             boolean late = deadlineNanos != SingleFlight.NO_DEADLINE && deadlineNanos - room.nanos() <= 0;
             running.abort(
                     late

@@ -59,16 +59,27 @@ public final class CacheKey {
         digest.text("namespace", namespace);
         digest.request(request, last);
         String partition = digest.hex();
-        RequestDigest exact = new RequestDigest();
-        exact.text("partition", partition);
-        exact.text("last text", last.text());
         return new CacheKey(
-                exact.hex(),
+                exact(partition, last.text()),
                 partition,
                 last.text(),
                 tenant,
                 namespace,
                 options.cache().timeToLive().orElse(null));
+    }
+
+    /**
+     * {@return the digest of a request of this partition that has this last user text} With it, what was written down of
+     * a request elsewhere can be checked.
+     *
+     * @param partition as {@link #partition()} says
+     * @param text the last user text; null for none
+     */
+    public static String exact(String partition, @Nullable String text) {
+        RequestDigest exact = new RequestDigest();
+        exact.text("partition", partition);
+        exact.text("last text", text);
+        return exact.hex();
     }
 
     /** {@return the digest of the whole request and its scope, 64 hexadecimal digits} */

@@ -3,6 +3,7 @@ package io.balancedllm.cache;
 
 import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.CompletionRequest;
+import java.util.Collection;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -37,7 +38,27 @@ public interface CompletionCache extends AutoCloseable {
     /** Forgets everything; what is being generated now is not stored. Does nothing where it is not implemented. */
     default void invalidateAll() {}
 
+    /**
+     * Sets whom to tell what was forgotten otherwise than to make room: what keeps the same answers elsewhere, as the exact
+     * cache of a balancer does, forgets them too. Set once, before the first lookup. Does nothing where it is not
+     * implemented.
+     */
+    default void onForgotten(Forgetting listener) {}
+
     /** Ends the threads of the cache and frees what it holds. Idempotent. */
     @Override
     void close();
+
+    /** Who forgets along. Called on any thread; returns at once. */
+    interface Forgetting {
+        /**
+         * These answers were forgotten.
+         *
+         * @param exactKeys of their requests, as {@link CacheKey#exact()} has them
+         */
+        void entries(Collection<String> exactKeys);
+
+        /** Everything was forgotten. */
+        void all();
+    }
 }

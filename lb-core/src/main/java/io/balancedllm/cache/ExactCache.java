@@ -4,6 +4,7 @@ package io.balancedllm.cache;
 import io.balancedllm.completion.Completion;
 import io.balancedllm.time.Ticker;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -94,6 +95,19 @@ public final class ExactCache {
             lock.unlock();
         }
         return true;
+    }
+
+    /** Forgets the answers to these requests, by {@link CacheKey#exact()}, as far as there are any. */
+    public void remove(Collection<String> exactKeys) {
+        lock.lock();
+        try {
+            for (String key : exactKeys) {
+                Entry removed = entries.remove(key);
+                bytes -= removed == null ? 0 : removed.bytes();
+            }
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** Forgets everything. */

@@ -10,6 +10,8 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,12 +29,8 @@ final class Flight {
 
     private final Set<Passenger> passengers = new LinkedHashSet<>();
     private final ArrayDeque<Passenger> ready = new ArrayDeque<>();
-    private final List<CompletionChunk> chunks = new ArrayList<>();
+    private final Replay replay = new Replay();
     private Runnable landed = () -> {};
-    /** Position of the first chunk that is kept; above 0 once the answer was too long to be joined. */
-    private long first;
-
-    private long bytes;
     private long requested;
     private boolean boarding = true;
     /** How the answer was made, once it is whole. */
@@ -40,7 +38,7 @@ final class Flight {
 
     private boolean ended;
     private boolean work;
-    private @Nullable Generation generation;
+    private @Nullable FlightGeneration generation;
     private @Nullable LlmException failure;
     private int takeovers;
 
@@ -51,40 +49,64 @@ final class Flight {
     /** {@return a seat, or null when the flight is closed to newcomers} */
     @Nullable
     Passenger board(SingleFlight.Caller caller, int demand, long deadline) {
-        state.lock();
-        try {
+        return read(() -> {
             if (!boarding) {
                 return null;
             }
-            Passenger passenger = new Passenger(caller, passengers.isEmpty() && generation == null, demand, deadline);
+            boolean leads = passengers.isEmpty() && generation == null;
+            Passenger passenger = new Passenger(this, caller, leads, demand, deadline);
             passengers.add(passenger);
-            if (passenger.leads) {
-                generation = new Generation(passenger);
+            if (leads) {
+                generation = new FlightGeneration(this, passenger);
             }
             enqueue(passenger);
             return passenger;
-        } finally {
-            state.unlock();
-        }
+        });
     }
 
     void onLanding(Runnable landed) {
-        boolean now;
-        state.lock();
-        try {
+        boolean now = read(() -> {
             this.landed = landed;
-            now = !boarding;
-        } finally {
-            state.unlock();
-        }
+            return !boarding;
+        });
         if (now) {
             landed.run();
         }
     }
 
+    void closeToNewcomers() {
+        read(this::close);
+    }
+
+    // ---- the two locks ----
+
+    /** {@return what is read, or changed without making work, with the state held} */
+    <T extends @Nullable Object> T read(Supplier<T> access) {
+        state.lock();
+        try {
+            return access.get();
+        } finally {
+            state.unlock();
+        }
+    }
+
+    /** Changes the state and does what follows from it, if the change says that something does. */
+    void change(BooleanSupplier change) {
+        state.lock();
+        try {
+            if (!change.getAsBoolean()) {
+                return;
+            }
+            work = true;
+        } finally {
+            state.unlock();
+        }
+        pump();
+    }
+
     /** Does what is to be done, unless another thread is at it and will. */
     void pump() {
-        while (hasWork() && delivery.tryLock()) {
+        while (read(() -> work) && delivery.tryLock()) {
             try {
                 if (delivery.getHoldCount() > 1) {
                     return; // called back from within a call: the frame below goes on
@@ -98,25 +120,13 @@ final class Flight {
         }
     }
 
-    private boolean hasWork() {
-        state.lock();
-        try {
-            return work;
-        } finally {
-            state.unlock();
-        }
-    }
-
     /** {@return the next thing to do; null when there is none, and from then on a new one makes a new pump} */
     private @Nullable Runnable next() {
-        state.lock();
-        try {
-            Generation current = generation;
+        return read(() -> {
+            FlightGeneration current = generation;
             LlmException cause = failure;
             if (current != null && !current.led && !passengers.isEmpty()) {
-                Generation led = passengers.contains(current.leader)
-                        ? current
-                        : new Generation(passengers.iterator().next());
+                FlightGeneration led = passengers.contains(current.leader) ? current : ledByTheFirst();
                 led.led = true;
                 generation = led;
                 return () -> lead(led);
@@ -133,12 +143,16 @@ final class Flight {
             Runnable steering = current == null ? null : steer(current);
             work = steering != null;
             return steering;
-        } finally {
-            state.unlock();
-        }
+        });
     }
 
-    private void lead(Generation started) {
+    private FlightGeneration ledByTheFirst() {
+        return new FlightGeneration(this, passengers.iterator().next());
+    }
+
+    // ---- what is done, with the state free ----
+
+    private static void lead(FlightGeneration started) {
         try {
             started.leader.caller.lead(started);
         } catch (RuntimeException e) {
@@ -149,8 +163,147 @@ final class Flight {
         }
     }
 
+    /** After a failure: those who were handed nothing begin anew under one of them, the others fail. */
+    private void land(LlmException cause) {
+        List<Passenger> all = aboard();
+        Passenger leader = read(() -> generation == null ? null : generation.leader);
+        boolean again = read(() -> mayGoOn(cause));
+        List<Passenger> failed = new ArrayList<>();
+        for (Passenger passenger : all) {
+            if (!again || passenger == leader || !passenger.forget()) {
+                failed.add(passenger);
+            }
+        }
+        boolean over = read(() -> {
+            failed.forEach(passengers::remove);
+            replay.clear();
+            requested = 0;
+            work = true;
+            if (passengers.isEmpty() || !again) {
+                boarding = false;
+                ended = true;
+                return true;
+            }
+            takeovers++;
+            boarding = true;
+            generation = ledByTheFirst();
+            return false;
+        });
+        if (over) {
+            landed.run();
+        }
+        failed.forEach(passenger -> passenger.caller.failed(cause));
+    }
+
+    boolean delivered() {
+        return aboard().stream().anyMatch(passenger -> passenger.caller.delivered());
+    }
+
+    /** Forgets what was handed over, if all can: the generation begins anew. */
+    boolean discard(FlightGeneration discarding) {
+        delivery.lock();
+        try {
+            if (!read(() -> listensTo(discarding) && replay.fromTheBeginning())) {
+                return false;
+            }
+            boolean forgotten = true;
+            for (Passenger passenger : aboard()) {
+                forgotten &= passenger.forget();
+            }
+            boolean all = forgotten;
+            read(() -> {
+                if (all) {
+                    replay.clear();
+                    requested = 0;
+                }
+                return enqueueAll();
+            });
+            return forgotten;
+        } finally {
+            delivery.unlock();
+            pump();
+        }
+    }
+
+    private List<Passenger> aboard() {
+        return read(() -> List.copyOf(passengers));
+    }
+
+    // ---- with the state held ----
+
+    Replay replay() {
+        return replay;
+    }
+
+    boolean carries(Passenger passenger) {
+        return passengers.contains(passenger);
+    }
+
+    boolean listensTo(FlightGeneration fed) {
+        return generation == fed && !fed.over;
+    }
+
+    /** Whatever is asked to be looked after makes work. */
+    boolean enqueue(Passenger passenger) {
+        work = true;
+        if (!passenger.queued) {
+            passenger.queued = true;
+            ready.add(passenger);
+        }
+        return true;
+    }
+
+    private boolean enqueueAll() {
+        passengers.forEach(this::enqueue);
+        return true;
+    }
+
+    boolean disembark(Passenger passenger) {
+        boolean was = passengers.remove(passenger);
+        if (was && passengers.isEmpty()) {
+            close();
+        }
+        return was;
+    }
+
+    /** {@return how the answer was made, when a passenger was handed all of it and leaves with that} */
+    @Nullable
+    DecisionRecord landed(Passenger passenger) {
+        return ended && passenger.position >= replay.end() && passengers.remove(passenger) ? whole : null;
+    }
+
+    boolean came(CompletionChunk chunk) {
+        replay.add(chunk);
+        requested = Math.max(requested, replay.end());
+        if (boarding && replay.bytes() > maximumBytes) {
+            close();
+        }
+        return enqueueAll();
+    }
+
+    boolean completed(DecisionRecord decision) {
+        ended = true;
+        whole = decision;
+        close();
+        return enqueueAll();
+    }
+
+    boolean failed(LlmException cause) {
+        failure = cause;
+        if (!mayGoOn(cause)) {
+            close();
+        }
+        return true;
+    }
+
+    private boolean close() {
+        boarding = false;
+        landed.run();
+        return true;
+    }
+
     /** What the upstream must be told next. */
-    private @Nullable Runnable steer(Generation current) {
+    private @Nullable Runnable steer(FlightGeneration current) {
         SingleFlight.Upstream upstream = current.upstream;
         if (upstream == null || current.over) {
             return null;
@@ -168,11 +321,10 @@ final class Flight {
             return () -> upstream.deadline(deadline);
         }
         trim();
-        long produced = first + chunks.size();
         long wanted = passengers.stream().mapToLong(Passenger::wanted).max().orElse(0);
-        long bound = bytes < maximumBytes ? produced + WINDOW : produced;
+        long bound = replay.bytes() < maximumBytes ? replay.end() + WINDOW : replay.end();
         int more = (int) (Math.min(wanted, bound) - requested);
-        if (more <= 0 || (wanted > bound && more < WINDOW / 2 && requested > produced)) {
+        if (more <= 0 || (wanted > bound && more < WINDOW / 2 && requested > replay.end())) {
             return null; // enough is on its way; not one request for each chunk
         }
         requested += more;
@@ -188,64 +340,15 @@ final class Flight {
 
     /** Drops what everybody has, once nobody can join any more. */
     private void trim() {
-        if (boarding) {
-            return;
+        if (!boarding) {
+            replay.dropBefore(
+                    passengers.stream().mapToLong(seat -> seat.position).min().orElse(replay.end()));
         }
-        long oldest = passengers.stream().mapToLong(seat -> seat.position).min().orElse(first + chunks.size());
-        List<CompletionChunk> passed = chunks.subList(0, (int) (oldest - first));
-        bytes -= passed.stream().mapToLong(StoredAnswer::bytesOf).sum();
-        passed.clear();
-        first = oldest;
-    }
-
-    /** After a failure: those who were handed nothing begin anew under one of them, the others fail. */
-    private void land(LlmException cause) {
-        List<Passenger> all;
-        Passenger leader;
-        boolean again;
-        state.lock();
-        try {
-            all = List.copyOf(passengers);
-            leader = generation == null ? null : generation.leader;
-            again = mayGoOn(cause);
-        } finally {
-            state.unlock();
-        }
-        List<Passenger> failed = new ArrayList<>();
-        for (Passenger passenger : all) {
-            if (!again || passenger == leader || !passenger.forget()) {
-                failed.add(passenger);
-            }
-        }
-        boolean over;
-        state.lock();
-        try {
-            failed.forEach(passengers::remove);
-            over = passengers.isEmpty() || !again;
-            chunks.clear();
-            bytes = 0;
-            requested = 0;
-            if (over) {
-                boarding = false;
-                ended = true;
-            } else {
-                takeovers++;
-                boarding = true;
-                generation = new Generation(passengers.iterator().next());
-            }
-            work = true;
-        } finally {
-            state.unlock();
-        }
-        if (over) {
-            landed.run();
-        }
-        failed.forEach(passenger -> passenger.fail(cause));
     }
 
     /** Whether the failure may spare another leader: a matter of endpoints or of the caller, not of the request. */
     private boolean mayGoOn(LlmException cause) {
-        if (first > 0 || takeovers >= SingleFlight.MAX_TAKEOVERS) {
+        if (!replay.fromTheBeginning() || takeovers >= SingleFlight.MAX_TAKEOVERS) {
             return false;
         }
         return cause.retryable()
@@ -253,284 +356,5 @@ final class Flight {
                     case CANCELLED, DEADLINE_EXCEEDED, READER_STALLED, REJECTED -> true;
                     default -> false;
                 };
-    }
-
-    private void enqueue(Passenger passenger) {
-        work = true;
-        if (!passenger.queued) {
-            passenger.queued = true;
-            ready.add(passenger);
-        }
-    }
-
-    private void close() {
-        boarding = false;
-        landed.run();
-    }
-
-    void closeToNewcomers() {
-        state.lock();
-        try {
-            close();
-        } finally {
-            state.unlock();
-        }
-    }
-
-    /** One run of the model for this flight; those before it are not listened to any more. */
-    final class Generation implements SingleFlight.Feed {
-        private final Passenger leader;
-        private boolean led;
-        private boolean over;
-        private long deadline;
-        private SingleFlight.@Nullable Upstream upstream;
-
-        Generation(Passenger leader) {
-            this.leader = leader;
-            this.deadline = leader.deadline;
-        }
-
-        @Override
-        public void started(SingleFlight.Upstream upstream) {
-            state.lock();
-            try {
-                this.upstream = upstream;
-                work = true;
-            } finally {
-                state.unlock();
-            }
-            pump();
-        }
-
-        @Override
-        public void chunk(CompletionChunk chunk) {
-            state.lock();
-            try {
-                if (generation != this || over) {
-                    return;
-                }
-                chunks.add(chunk);
-                bytes += StoredAnswer.bytesOf(chunk);
-                requested = Math.max(requested, first + chunks.size());
-                if (boarding && bytes > maximumBytes) {
-                    close();
-                }
-                passengers.forEach(Flight.this::enqueue);
-                work = true;
-            } finally {
-                state.unlock();
-            }
-            pump();
-        }
-
-        @Override
-        public boolean discard() {
-            delivery.lock();
-            try {
-                List<Passenger> all;
-                state.lock();
-                try {
-                    if (generation != this || over || first > 0) {
-                        return false;
-                    }
-                    all = List.copyOf(passengers);
-                } finally {
-                    state.unlock();
-                }
-                boolean forgotten = true;
-                for (Passenger passenger : all) {
-                    forgotten &= passenger.forget();
-                }
-                state.lock();
-                try {
-                    if (forgotten) {
-                        chunks.clear();
-                        bytes = 0;
-                        requested = 0;
-                    }
-                    passengers.forEach(Flight.this::enqueue);
-                } finally {
-                    state.unlock();
-                }
-                return forgotten;
-            } finally {
-                delivery.unlock();
-                pump();
-            }
-        }
-
-        @Override
-        public boolean delivered() {
-            List<Passenger> all;
-            state.lock();
-            try {
-                all = List.copyOf(passengers);
-            } finally {
-                state.unlock();
-            }
-            return all.stream().anyMatch(passenger -> passenger.caller.delivered());
-        }
-
-        @Override
-        public void completed(DecisionRecord decision) {
-            state.lock();
-            try {
-                if (generation != this || over) {
-                    return;
-                }
-                over = true;
-                ended = true;
-                whole = decision;
-                close();
-                passengers.forEach(Flight.this::enqueue);
-                work = true;
-            } finally {
-                state.unlock();
-            }
-            pump();
-        }
-
-        @Override
-        public void failed(LlmException cause) {
-            state.lock();
-            try {
-                if (generation != this || over) {
-                    return;
-                }
-                over = true;
-                failure = cause;
-                if (!mayGoOn(cause)) {
-                    close();
-                }
-                work = true;
-            } finally {
-                state.unlock();
-            }
-            pump();
-        }
-    }
-
-    /** One caller's place in the flight. */
-    final class Passenger implements SingleFlight.Seat {
-        private final SingleFlight.Caller caller;
-        private final boolean leads;
-        private final long deadline;
-        /** Position of the chunk it is given next. */
-        private long position;
-
-        private long demand;
-        private boolean queued;
-
-        Passenger(SingleFlight.Caller caller, boolean leads, int demand, long deadline) {
-            this.caller = caller;
-            this.leads = leads;
-            this.demand = demand;
-            this.deadline = deadline;
-        }
-
-        @Override
-        public boolean leads() {
-            return leads;
-        }
-
-        private long wanted() {
-            return position + demand;
-        }
-
-        @Override
-        public void request(int chunks) {
-            if (chunks <= 0) {
-                throw new IllegalArgumentException("chunks must be above 0, got " + chunks);
-            }
-            state.lock();
-            try {
-                demand = Math.min(Integer.MAX_VALUE, demand + chunks);
-                if (passengers.contains(this)) {
-                    enqueue(this);
-                }
-            } finally {
-                state.unlock();
-            }
-            pump();
-        }
-
-        @Override
-        public void leave() {
-            state.lock();
-            try {
-                if (!passengers.remove(this)) {
-                    return;
-                }
-                if (passengers.isEmpty()) {
-                    close();
-                }
-                work = true;
-            } finally {
-                state.unlock();
-            }
-            pump();
-        }
-
-        /** Hands over what is there and wanted, and the end. */
-        private void deliver() {
-            try {
-                for (CompletionChunk chunk = take(); chunk != null; chunk = take()) {
-                    caller.chunk(chunk);
-                }
-                DecisionRecord decision = atTheEnd();
-                if (decision != null) {
-                    caller.completed(decision);
-                }
-            } catch (RuntimeException e) {
-                leave();
-                fail(LlmException.builder(LlmException.Reason.INTERNAL_ERROR, "a chunk could not be taken: " + e)
-                        .cause(e)
-                        .build());
-            }
-        }
-
-        private @Nullable CompletionChunk take() {
-            state.lock();
-            try {
-                if (demand == 0 || !passengers.contains(this) || position >= first + chunks.size()) {
-                    return null;
-                }
-                CompletionChunk chunk = chunks.get((int) (position - first));
-                position++;
-                demand -= demand == Integer.MAX_VALUE ? 0 : 1;
-                return chunk;
-            } finally {
-                state.unlock();
-            }
-        }
-
-        /** {@return how the answer was made, when all of it was handed over now} */
-        private @Nullable DecisionRecord atTheEnd() {
-            state.lock();
-            try {
-                return ended && position >= first + chunks.size() && passengers.remove(this) ? whole : null;
-            } finally {
-                state.unlock();
-            }
-        }
-
-        /** Asks the caller to forget what it has; then it is given all of it again, or something else. */
-        private boolean forget() {
-            boolean forgotten = position == 0 || caller.discard();
-            if (forgotten) {
-                state.lock();
-                try {
-                    demand = Math.min(Integer.MAX_VALUE, demand + position);
-                    position = 0;
-                } finally {
-                    state.unlock();
-                }
-            }
-            return forgotten;
-        }
-
-        private void fail(LlmException cause) {
-            caller.failed(cause);
-        }
     }
 }

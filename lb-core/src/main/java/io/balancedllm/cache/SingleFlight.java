@@ -61,7 +61,7 @@ public final class SingleFlight {
     public Seat join(CacheKey key, Caller caller, int demand, long deadlineNanos) {
         while (true) {
             Flight flight = flights.computeIfAbsent(key.exact(), exact -> new Flight(maximumReplayBytes));
-            Flight.Passenger seat = flight.board(caller, demand, deadlineNanos);
+            Passenger seat = flight.board(caller, demand, deadlineNanos);
             if (seat != null) {
                 flight.onLanding(() -> flights.remove(key.exact(), flight));
                 flight.pump();
@@ -81,7 +81,7 @@ public final class SingleFlight {
      */
     public Seat alone(Caller caller, int demand, long deadlineNanos) {
         Flight flight = new Flight(maximumReplayBytes);
-        Flight.Passenger seat = Objects.requireNonNull(flight.board(caller, demand, deadlineNanos), "a new flight");
+        Passenger seat = Objects.requireNonNull(flight.board(caller, demand, deadlineNanos), "a new flight");
         flight.closeToNewcomers();
         flight.pump();
         return seat;
