@@ -161,8 +161,7 @@ class RegistrarTest {
         EndpointRegistrar before = open();
         String lease = register(before, WORKER);
         before.close();
-        EndpointRegistrar after =
-                open(EndpointRegistrar.builder().token("another").port(before.port()));
+        EndpointRegistrar after = open(EndpointRegistrar.builder().token("another"));
         assertThat(beat(after, lease, 1)).as("the old token").isEqualTo(401);
         assertThat(post(after, "/v1/endpoints", TOKEN, WORKER).statusCode()).isEqualTo(401);
         String body = "{\"lease\": \"" + lease + "\", \"number\": 2}";

@@ -21,11 +21,16 @@ import java.util.function.BooleanSupplier;
  */
 public final class VirtualTime implements Ticker, Scheduler, Executor {
     private static final int INITIAL_CAPACITY = 64;
+    private static final int CHILDREN = 4;
     private static final Timer NOTHING = () -> {};
 
     private final Queue<Runnable> ready = new ArrayDeque<>();
-    /** A binary heap; each event knows its place in it. */
+    /** A heap of four children a node; each event knows its place in it. */
     private Event[] heap = new Event[INITIAL_CAPACITY];
+    /** What the heap is ordered by, beside it, so that comparing needs no look at the events: when each is due. */
+    private long[] dues = new long[INITIAL_CAPACITY];
+    /** And of equals, which was set first. */
+    private long[] numbers = new long[INITIAL_CAPACITY];
 
     private int size;
     private long now;
@@ -50,11 +55,14 @@ public final class VirtualTime implements Ticker, Scheduler, Executor {
         if (closed) {
             return NOTHING;
         }
-        Event event = new Event(Math.addExact(now, Math.max(0, delayNanos)), sequence++, task);
+        long due = Math.addExact(now, Math.max(0, delayNanos));
+        Event event = new Event(task);
         if (size == heap.length) {
             heap = Arrays.copyOf(heap, 2 * size);
+            dues = Arrays.copyOf(dues, 2 * size);
+            numbers = Arrays.copyOf(numbers, 2 * size);
         }
-        siftUp(event, size++);
+        siftUp(event, due, sequence++, size++);
         return event;
     }
 
@@ -74,7 +82,7 @@ public final class VirtualTime implements Ticker, Scheduler, Executor {
             throw new IllegalArgumentException("time does not go back, from " + now + " to " + nanos);
         }
         runReady();
-        while (size > 0 && heap[0].due < nanos) {
+        while (size > 0 && dues[0] < nanos) {
             runNext();
         }
         now = nanos;
@@ -109,8 +117,8 @@ public final class VirtualTime implements Ticker, Scheduler, Executor {
 
     private void runNext() {
         Event event = heap[0];
+        now = dues[0];
         remove(event);
-        now = event.due;
         event.task.run();
         runReady();
     }
@@ -130,38 +138,57 @@ public final class VirtualTime implements Ticker, Scheduler, Executor {
         Event last = heap[--size];
         heap[size] = null;
         if (last != event) {
-            siftUp(last, hole);
-            siftDown(last, last.place);
-        }
-    }
-
-    private void siftUp(Event event, int from) {
-        int place = from;
-        while (place > 0 && event.isBefore(heap[(place - 1) / 2])) {
-            put(heap[(place - 1) / 2], place);
-            place = (place - 1) / 2;
-        }
-        put(event, place);
-    }
-
-    private void siftDown(Event event, int from) {
-        int place = from;
-        while (2 * place + 1 < size) {
-            int child = 2 * place + 1;
-            if (child + 1 < size && heap[child + 1].isBefore(heap[child])) {
-                child++;
+            long due = dues[size];
+            long number = numbers[size];
+            if (hole > 0 && isBefore(due, number, (hole - 1) / CHILDREN)) {
+                siftUp(last, due, number, hole);
+            } else {
+                siftDown(last, due, number, hole);
             }
-            if (event.isBefore(heap[child])) {
+        }
+    }
+
+    private void siftUp(Event event, long due, long number, int from) {
+        int place = from;
+        while (place > 0) {
+            int parent = (place - 1) / CHILDREN;
+            if (!isBefore(due, number, parent)) {
                 break;
             }
-            put(heap[child], place);
-            place = child;
+            put(heap[parent], dues[parent], numbers[parent], place);
+            place = parent;
         }
-        put(event, place);
+        put(event, due, number, place);
     }
 
-    private void put(Event event, int place) {
+    private void siftDown(Event event, long due, long number, int from) {
+        int place = from;
+        int child;
+        while ((child = CHILDREN * place + 1) < size) {
+            int end = Math.min(child + CHILDREN, size);
+            int least = child;
+            for (int other = child + 1; other < end; other++) {
+                if (isBefore(dues[other], numbers[other], least)) {
+                    least = other;
+                }
+            }
+            if (isBefore(due, number, least)) {
+                break;
+            }
+            put(heap[least], dues[least], numbers[least], place);
+            place = least;
+        }
+        put(event, due, number, place);
+    }
+
+    private boolean isBefore(long due, long number, int other) {
+        return due != dues[other] ? due < dues[other] : number < numbers[other];
+    }
+
+    private void put(Event event, long due, long number, int place) {
         heap[place] = event;
+        dues[place] = due;
+        numbers[place] = number;
         event.place = place;
     }
 
@@ -173,19 +200,11 @@ public final class VirtualTime implements Ticker, Scheduler, Executor {
     private final class Event implements Timer {
         private static final int GONE = -1;
 
-        private final long due;
-        private final long number;
         private final Runnable task;
         private int place = GONE;
 
-        Event(long due, long number, Runnable task) {
-            this.due = due;
-            this.number = number;
+        Event(Runnable task) {
             this.task = task;
-        }
-
-        boolean isBefore(Event other) {
-            return due != other.due ? due < other.due : number < other.number;
         }
 
         @Override

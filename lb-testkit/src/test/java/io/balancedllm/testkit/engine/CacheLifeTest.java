@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.balancedllm.BalancedLlm;
 import io.balancedllm.EndpointStatus;
+import io.balancedllm.cache.CacheKey;
 import io.balancedllm.cache.CacheOptions;
+import io.balancedllm.cache.CacheScope;
 import io.balancedllm.cache.StoredAnswer;
 import io.balancedllm.completion.CacheControl;
 import io.balancedllm.completion.CacheOutcome;
@@ -143,7 +145,10 @@ class CacheLifeTest {
         List<CompletionChunk> chunks = new ArrayList<>();
         CompletionStream stream = exact.stream(ASKED);
         world.settle();
-        stream.forEach(chunks::add);
+        for (CompletionChunk chunk : stream) {
+            chunks.add(chunk);
+            assertThat(exact.pool().endpoints().get(0).inFlight()).isZero();
+        }
 
         assertThat(chunks).filteredOn(CompletionChunk::hasOutput).hasSizeGreaterThan(2);
         assertThat(stream.completion().text()).isEqualTo("Because of Rayleigh.");
@@ -420,16 +425,44 @@ class CacheLifeTest {
     }
 
     @Test
-    void aCallGivenUpDuringTheLookupReachesNoEndpoint() {
+    void aCallGivenUpDuringTheLookupHasItsEndAtOnceAndReachesNoEndpoint() {
         CompletableFuture<Completion> future = call(semantic);
 
         future.cancel(true);
         world.settle();
+        assertThat(listener.stories()).containsExactly("SX");
+        assertThat(world.timers.pending()).isEmpty();
         alike.miss();
         world.settle();
 
         assertThat(backend.started()).isZero();
         assertThat(listener.stories()).containsExactly("SX");
+    }
+
+    @Test
+    void whatTheCacheForgetsByItselfIsForgottenByTheExactTierToo() {
+        ignored(call(semantic));
+        alike.miss();
+        world.settle();
+        answer(backend.takeAttempt());
+        world.settle();
+        assertThat(outcome(answerOf(call(semantic)))).isInstanceOf(CacheOutcome.Exact.class);
+
+        alike.forgets(CacheKey.of(ASKED, CallOptions.DEFAULT, CacheScope.TENANT).exact());
+        CompletableFuture<Completion> anew = call(semantic);
+        alike.miss();
+        world.settle();
+        ScriptedAttempt attempt = backend.takeAttempt();
+        alike.forgetsAll();
+        answer(attempt);
+        world.settle();
+        assertThat(outcome(answerOf(anew))).isEqualTo(new CacheOutcome.Miss());
+        assertThat(alike.stored).hasSize(1); // the second was asked before everything was forgotten
+        ignored(call(semantic));
+        alike.miss();
+        world.settle();
+        answer(backend.takeAttempt());
+        world.settle();
     }
 
     @Test

@@ -13,6 +13,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
@@ -28,6 +29,7 @@ final class ScriptedCache implements CompletionCache {
     int closes;
     int invalidations;
     private @Nullable RuntimeException broken;
+    private @Nullable Forgetting listener;
 
     /** A cache whose every method throws from now on. */
     ScriptedCache breakDown() {
@@ -75,6 +77,19 @@ final class ScriptedCache implements CompletionCache {
     @Override
     public void invalidateAll() {
         invalidations++;
+    }
+
+    @Override
+    public void onForgotten(Forgetting listener) {
+        this.listener = listener;
+    }
+
+    void forgets(String exactKey) {
+        Objects.requireNonNull(listener, "a listener").entries(List.of(exactKey));
+    }
+
+    void forgetsAll() {
+        Objects.requireNonNull(listener, "a listener").all();
     }
 
     @Override

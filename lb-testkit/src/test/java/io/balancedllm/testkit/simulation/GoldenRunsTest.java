@@ -76,9 +76,8 @@ class GoldenRunsTest {
         }
     }
 
-    /** The share by which prefixAffinity may differ: it prices copies of what many endpoints have lower than that rule. */
-    private static final double OTHER_RULE = 0.04;
-    /** Of the rule with exact tokens; it is not in the file. */
+    private static final double TOLERANCE = 0.03;
+    /** Of the rule with exact tokens, before copies had their price; it is not in the file. */
     private static final Map<Run, double[]> PREFIX_AFFINITY = Map.of(
             Run.A, new double[] {0.71656, 4.53653, 9.32392, 1.30959, 15.39513, 332.10191, 8.22806, 0.07062, 0.24026},
             Run.B, new double[] {0.15067, 0.79346, 1.59879, 0.26087, 12.35218, 57.49319, 2.84248, 0.53261, 0.78801});
@@ -172,8 +171,12 @@ class GoldenRunsTest {
             throws IOException {
         double[] mean = golden.getOrDefault(run, new double[0]);
         double[] columns = columns(run.of(fleet -> policy.get(), seeds));
-        for (int i : new int[] {TTFT_P99, E2E_MEAN, HIT_SHARE, HIT_SHARE_OF_INFINITE}) {
-            assertThat(columns[i]).as("%s column %d", run, i).isCloseTo(mean[i], within(OTHER_RULE * mean[i]));
+        for (int i : new int[] {TTFT_P99, E2E_MEAN}) {
+            assertThat(columns[i]).as("%s column %d", run, i).isCloseTo(mean[i], within(TOLERANCE * mean[i]));
+        }
+        for (int i : new int[] {HIT_SHARE, HIT_SHARE_OF_INFINITE}) {
+            // The price of copies has more reused.
+            assertThat(columns[i]).as("%s column %d", run, i).isGreaterThan((1 - TOLERANCE) * mean[i]);
         }
     }
 
@@ -187,7 +190,7 @@ class GoldenRunsTest {
             double allowed = i == TTFT_P99 && seeds == SEEDS ? deviation[i] : chance;
             assertThat(columns[i])
                     .as("%s column %d", run, i)
-                    .isCloseTo(golden[i], within(Math.max(allowed, 0.03 * golden[i])));
+                    .isCloseTo(golden[i], within(Math.max(allowed, TOLERANCE * golden[i])));
         }
     }
 }
