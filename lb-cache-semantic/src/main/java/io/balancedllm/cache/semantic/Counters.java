@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 
 /** What a cache counts. Thread-safe. */
 final class Counters {
@@ -41,7 +42,7 @@ final class Counters {
         refusals.computeIfAbsent(reason, key -> new LongAdder()).increment();
     }
 
-    SemanticCacheStatistics statistics(Entries entries, AuditBook audits) {
+    SemanticCacheStatistics statistics(Entries entries, AuditBook audits, @Nullable SharedTier tier) {
         Map<Veto, Long> byVeto = new EnumMap<>(Veto.class);
         vetoes.forEach((veto, count) -> byVeto.put(veto, count.sum()));
         return new SemanticCacheStatistics(
@@ -57,7 +58,8 @@ final class Counters {
                 entries.evictions(),
                 expirations.sum(),
                 auditFailures.sum(),
-                audits.groups());
+                audits.groups(),
+                tier == null ? null : tier.statistics());
     }
 
     private static Map<String, Long> sums(Map<String, LongAdder> adders) {

@@ -42,7 +42,7 @@ final class Entries {
 
     /** Stores an entry in place of the one with its key; false when it is larger than what there may be. */
     boolean put(Entry entry) {
-        if (entry.bytes > maximumBytes || (entry.tenant != null && entry.bytes > tenantMaximumBytes)) {
+        if (entry.bytes() > maximumBytes || (entry.tenant != null && entry.bytes() > tenantMaximumBytes)) {
             return false;
         }
         lock.lock();
@@ -52,7 +52,7 @@ final class Entries {
                 remove(replaced);
             }
             byUse.put(entry.key, entry);
-            bytes += entry.bytes;
+            bytes += entry.bytes();
             Tenant tenant = tenant(entry);
             if (tenant != null) {
                 tenant.add(entry);
@@ -64,9 +64,9 @@ final class Entries {
                 evict(byUse.values());
             }
             // last, so that the search finds it only when it has its place
-            partitions
-                    .computeIfAbsent(entry.partition, name -> new VectorIndex(rotation))
-                    .add(entry);
+            VectorIndex index = partitions.computeIfAbsent(entry.partition, name -> new VectorIndex(name, rotation));
+            entry.partition = index.name();
+            index.add(entry);
             return true;
         } finally {
             lock.unlock();
@@ -84,11 +84,11 @@ final class Entries {
 
     private void remove(Entry entry) {
         byUse.remove(entry.key);
-        bytes -= entry.bytes;
+        bytes -= entry.bytes();
         Tenant tenant = entry.tenant == null ? null : tenants.get(entry.tenant);
         if (tenant != null) {
             tenant.byUse.remove(entry.key);
-            tenant.bytes -= entry.bytes;
+            tenant.bytes -= entry.bytes();
             if (tenant.byUse.isEmpty()) {
                 tenants.remove(entry.tenant);
             }
@@ -133,9 +133,28 @@ final class Entries {
         }
     }
 
-    /** Takes out what the predicate says, and tells how many. The predicate runs without the lock. */
-    int removeIf(Predicate<Entry> predicate) {
-        return (int) all().stream().filter(predicate).filter(this::drop).count();
+    /** Takes out what the predicate says. {@return the keys} The predicate runs without the lock. */
+    List<String> removeIf(Predicate<Entry> predicate) {
+        return all().stream()
+                .filter(predicate)
+                .filter(this::drop)
+                .map(entry -> entry.key)
+                .toList();
+    }
+
+    /** Takes out the entries of these keys, as far as there are any. */
+    void removeKeys(Collection<String> keys) {
+        lock.lock();
+        try {
+            for (String key : keys) {
+                Entry entry = byUse.get(key);
+                if (entry != null) {
+                    remove(entry);
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
     }
 
     void clear() {
@@ -217,7 +236,7 @@ final class Entries {
 
         void add(Entry entry) {
             byUse.put(entry.key, entry);
-            bytes += entry.bytes;
+            bytes += entry.bytes();
         }
     }
 }

@@ -12,7 +12,9 @@ final class Entry {
     private static final int INDEX_BYTES = Float.BYTES * (Rotation.WIDTH + 2) + 8;
 
     final String key;
-    final String partition;
+    /** In the index the same string for all entries of a partition, and guarded by the writer's lock until then. */
+    String partition;
+
     final String text;
     final @Nullable String tenant;
     final @Nullable String namespace;
@@ -20,7 +22,6 @@ final class Entry {
     final StoredAnswer answer;
     final long storedNanos;
     final long lifeNanos;
-    final long bytes;
     /** Cleared before the entry leaves the index; a reader that finds it still there passes it by. */
     volatile boolean alive = true;
 
@@ -48,7 +49,11 @@ final class Entry {
         this.answer = answer;
         this.storedNanos = storedNanos;
         this.lifeNanos = lifeNanos;
-        this.bytes = OVERHEAD_BYTES
+    }
+
+    /** {@return about how many bytes of memory it takes, its place in the index included} */
+    long bytes() {
+        return OVERHEAD_BYTES
                 + INDEX_BYTES
                 + (long) Float.BYTES * vector.length
                 + (long) Character.BYTES * text.length()

@@ -7,7 +7,6 @@ import io.balancedllm.cache.CacheScope;
 import io.balancedllm.cache.CompletionCache;
 import io.balancedllm.cache.Embedder;
 import io.balancedllm.cache.Embedding;
-import io.balancedllm.cache.StoredAnswer;
 import io.balancedllm.completion.CacheOutcome;
 import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.CompletionRequest;
@@ -22,8 +21,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -39,7 +36,7 @@ import org.slf4j.LoggerFactory;
  * nearest is taken. A text longer than the embedder sees is neither looked up nor stored.
  *
  * <p>Strictly the least recently used entry goes first, by bytes, over all and for each tenant. An embedder that fails or
- * is late makes a miss. Nothing is lost when the process ends unless it is saved.
+ * is late makes a miss. All is lost when the process ends unless it is saved or shared ({@link SharedTier}).
  *
  * <p>Not worth it where requests hardly repeat, as in open chat, where 4 to 8 % do; worth it for support, search and
  * retrieval over fixed material. Measure it on your own questions with {@code lb-examples/run cache-report}.
@@ -73,11 +70,10 @@ public final class SemanticCache implements CompletionCache {
     private final SemanticCacheSettings settings;
     private final Workers workers;
     private final Entries entries;
+    private final EntryStore store;
     private final AuditBook audits;
     private final AnswerComparator comparator;
     private final Counters counters = new Counters();
-    private final AtomicLong epoch = new AtomicLong();
-    private final AtomicLong stored = new AtomicLong();
     /** As many as the executor takes and runs. */
     private final ConcurrentHashMap<Object, CompletableFuture<CacheLookup>> pending = new ConcurrentHashMap<>();
 
@@ -89,9 +85,13 @@ public final class SemanticCache implements CompletionCache {
         this.workers = new Workers(settings.executor, settings.scheduler);
         this.entries = new Entries(
                 embedder.dimension(), settings.maximumBytes, settings.maximumSize, settings.tenantMaximumBytes());
+        this.store = new EntryStore(embedder, settings, entries, this::learnSoon);
         double threshold = settings.threshold == null ? embedder.threshold() : settings.threshold;
         this.audits = new AuditBook(settings.audit, threshold, settings.ticker, settings.random);
         this.comparator = settings.audit.comparator().orElseGet(() -> new AnswersAlike(embedder));
+        if (settings.tier != null) {
+            store.follow(settings.tier, workers.scheduler());
+        }
     }
 
     /**
@@ -110,7 +110,7 @@ public final class SemanticCache implements CompletionCache {
 
     @Override
     public CompletionStage<CacheLookup> lookup(CacheKey key, CompletionRequest request) {
-        long began = epoch.get();
+        long began = store.epoch();
         String text = key.text().orElse("");
         String reason = unfit(text);
         if (reason == null && audits.stopped(group(key))) {
@@ -192,15 +192,10 @@ public final class SemanticCache implements CompletionCache {
         return embedding.truncated() ? bypass("truncated", embedding, began) : then.apply(embedding);
     }
 
-    /** What must be equal: the request but for its text, the tenant, the embedder, and the epoch. */
-    private String partition(CacheKey key, long began) {
-        return key.partition() + '/' + embedder.id() + '/' + began;
-    }
-
     private CacheLookup find(CacheKey key, String text, Embedding embedding, long began) {
         long now = settings.ticker.nanos();
-        List<VectorIndex.Candidate> near =
-                entries.nearest(partition(key, began), embedding.vector(), (float) audits.threshold(group(key)));
+        List<VectorIndex.Candidate> near = entries.nearest(
+                store.partition(key.partition(), began), embedding.vector(), (float) audits.threshold(group(key)));
         VetoText asked = new VetoText(text);
         Veto first = null;
         double refused = 0;
@@ -271,75 +266,54 @@ public final class SemanticCache implements CompletionCache {
                     .orElse("no embedding");
             if (reason.isEmpty()) {
                 counters.stores.increment();
-                learnAt(stored.incrementAndGet());
             } else {
                 counters.refuse(reason);
             }
-        } catch (RejectedExecutionException e) {
-            LOG.debug("no thread to learn a basis now");
         } catch (RuntimeException e) {
             counters.refuse("store failed");
             LOG.error("an answer was not stored", e);
         }
     }
 
-    private void learnAt(long count) {
-        if (LEARN_AT.contains(count)) {
-            workers.execute(entries::learn);
-        }
-    }
-
-    /** {@return why it was not stored; empty when it was} */
     private String store(CacheKey key, long began, Embedding embedding, Completion answer) {
-        String text = key.text().orElse("");
-        if (embedding.truncated() || embedding.dimension() != embedder.dimension() || unfit(text) != null) {
-            return "text";
-        }
-        if (began != epoch.get()) {
-            return "invalidated";
-        }
-        Optional<StoredAnswer> whole = StoredAnswer.of(answer);
-        if (whole.isEmpty()) {
-            return "answer";
-        }
-        Entry entry = new Entry(
-                key.exact(),
-                partition(key, began),
-                text,
-                key.tenant().orElse(null),
-                key.namespace().orElse(null),
-                embedding.vector(),
-                whole.get(),
-                settings.ticker.nanos(),
-                life(key.timeToLive().orElse(settings.timeToLive)));
-        return entries.put(entry) ? "" : "size";
+        boolean fit = !embedding.truncated()
+                && embedding.dimension() == embedder.dimension()
+                && unfit(key.text().orElse("")) == null;
+        return fit ? store.store(key, began, embedding, answer) : "text";
     }
 
-    private long life(Duration timeToLive) {
-        double nanos = timeToLive.toSeconds() * 1e9 + timeToLive.toNanosPart();
-        return (long) (nanos * (1 - JITTER * settings.random.nextDouble()));
+    /** Another basis only makes searches faster, so it is learned when there is a thread for it. */
+    private void learnSoon() {
+        try {
+            workers.execute(entries::learn);
+        } catch (RejectedExecutionException e) {
+            LOG.debug("no thread to learn a basis now");
+        }
     }
 
     /**
-     * Forgets the entries a predicate names. The predicate runs on this thread.
+     * Forgets the entries a predicate names, and the answers to the same requests in the exact cache of the balancer. With
+     * a shared tier the other processes of the same embedder forget them too; what only they hold is not asked about. The
+     * predicate runs on this thread.
      *
-     * @return how many there were
+     * @return how many there were in this process
      */
     public int invalidate(Predicate<CachedEntry> predicate) {
-        long now = settings.ticker.nanos();
-        return entries.removeIf(entry -> predicate.test(new CachedEntry(
-                entry.text,
-                entry.answer.completion(),
-                entry.tenant,
-                entry.namespace,
-                Duration.ofNanos(Math.max(0, now - entry.storedNanos)))));
+        return store.invalidate(predicate);
     }
 
-    /** Forgets everything, and what is being generated now is not stored: a new epoch begins. */
+    /**
+     * Forgets everything, and what is being generated now is not stored: a new epoch begins. With a shared tier, in all
+     * processes.
+     */
     @Override
     public void invalidateAll() {
-        epoch.incrementAndGet();
-        entries.clear();
+        store.invalidateAll();
+    }
+
+    @Override
+    public void onForgotten(Forgetting listener) {
+        store.listener(listener);
     }
 
     /**
@@ -349,13 +323,7 @@ public final class SemanticCache implements CompletionCache {
      */
     public void save(Path file) {
         try {
-            Snapshot.write(
-                    file,
-                    embedder.id(),
-                    embedder.dimension(),
-                    settings.clock.millis(),
-                    settings.ticker.nanos(),
-                    entries.all());
+            store.save(file);
         } catch (IOException e) {
             throw new UncheckedIOException("the cache could not be saved to " + file, e);
         }
@@ -370,49 +338,27 @@ public final class SemanticCache implements CompletionCache {
      */
     public int load(Path file) {
         try {
-            Snapshot.Content content = Snapshot.read(file);
-            if (!content.embedder().equals(embedder.id())) {
-                throw new IOException("its vectors are of " + content.embedder() + ", not of " + embedder.id());
-            }
-            long sinceMillis = Math.max(0, settings.clock.millis() - content.writtenMillis());
-            int loaded = 0;
-            for (Snapshot.Saved saved : content.entries()) {
-                loaded += load(saved, TimeUnit.MILLISECONDS.toNanos(sinceMillis)) ? 1 : 0;
-            }
-            return loaded;
+            return store.load(file);
         } catch (IOException e) {
             LOG.warn("the snapshot {} is ignored: {}", file, e.toString());
             return 0;
         }
     }
 
-    private boolean load(Snapshot.Saved saved, long sinceNanos) {
-        long left = saved.lifeNanos() - saved.ageNanos();
-        if (left <= sinceNanos || saved.embedding().dimension() != embedder.dimension()) {
-            return false;
-        }
-        return entries.put(new Entry(
-                saved.key(),
-                saved.partition() + '/' + embedder.id() + '/' + epoch.get(),
-                saved.text(),
-                saved.tenant(),
-                saved.namespace(),
-                saved.embedding().vector(),
-                saved.answer(),
-                settings.ticker.nanos() - saved.ageNanos() - sinceNanos,
-                saved.lifeNanos()));
-    }
-
     /** {@return what the cache holds and did} */
     public SemanticCacheStatistics statistics() {
-        return counters.statistics(entries, audits);
+        return counters.statistics(entries, audits, settings.tier);
     }
 
     /** Ends the threads the cache made. What runs is a miss; the embedder stays open. */
     @Override
     public void close() {
         closed = true;
-        pending.values().forEach(lookup -> lookup.complete(bypass("closed", null, epoch.get())));
+        SharedTier tier = settings.tier;
+        if (tier != null) {
+            tier.close();
+        }
+        pending.values().forEach(lookup -> lookup.complete(bypass("closed", null, store.epoch())));
         workers.close();
         entries.clear();
     }

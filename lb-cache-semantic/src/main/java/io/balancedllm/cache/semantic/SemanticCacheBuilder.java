@@ -92,6 +92,15 @@ public final class SemanticCacheBuilder {
     }
 
     /**
+     * Sets what shares entries with other processes, for one cache alone; it is started with the cache and closed with it.
+     * Default: none.
+     */
+    public SemanticCacheBuilder shared(SharedTier tier) {
+        settings.tier = tier;
+        return this;
+    }
+
+    /**
      * Sets where lookups run; borrowed. It must be bounded and refuse what is too much with a
      * {@link java.util.concurrent.RejectedExecutionException}. Default: {@link SemanticCache#DEFAULT_THREADS} threads of
      * the cache's own.

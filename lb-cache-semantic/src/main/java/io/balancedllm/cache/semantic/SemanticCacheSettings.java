@@ -29,6 +29,9 @@ final class SemanticCacheSettings implements Cloneable {
     Audit audit = Audit.builder().build();
 
     @Nullable
+    SharedTier tier;
+
+    @Nullable
     Executor executor;
 
     @Nullable

@@ -3,6 +3,8 @@ package io.balancedllm.cache.semantic;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a cache holds and did since it was made. Immutable.
@@ -21,6 +23,7 @@ import java.util.Map;
  * @param expirations entries found too old
  * @param auditFailures audits without a verdict
  * @param groups what audits said, by group; groups without one are left out
+ * @param sharedOrNull what is shared with other processes; null where nothing is
  */
 public record SemanticCacheStatistics(
         int entries,
@@ -35,13 +38,19 @@ public record SemanticCacheStatistics(
         long evictions,
         long expirations,
         long auditFailures,
-        List<Group> groups) {
+        List<Group> groups,
+        SharedTier.@Nullable Statistics sharedOrNull) {
     /** Copies the collections. */
     public SemanticCacheStatistics {
         vetoes = Map.copyOf(vetoes);
         bypasses = Map.copyOf(bypasses);
         refusals = Map.copyOf(refusals);
         groups = List.copyOf(groups);
+    }
+
+    /** {@return what is shared with other processes, where something is} */
+    public Optional<SharedTier.Statistics> shared() {
+        return Optional.ofNullable(sharedOrNull);
     }
 
     /**

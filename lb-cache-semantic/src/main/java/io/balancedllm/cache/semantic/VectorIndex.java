@@ -28,11 +28,18 @@ final class VectorIndex {
     /** More than what rounding in a sum of so many floats can make of two bounds that should be equal. */
     private static final float ROUNDING = 1e-5f;
 
+    private final String name;
     private volatile Table table;
     private int size;
 
-    VectorIndex(Rotation rotation) {
+    VectorIndex(String name, Rotation rotation) {
+        this.name = name;
         table = new Table(rotation, new Block[] {new Block(FIRST_CAPACITIES[0])});
+    }
+
+    /** {@return the partition} */
+    String name() {
+        return name;
     }
 
     int size() {

@@ -52,6 +52,10 @@ final class Workers implements AutoCloseable {
         executor.execute(task);
     }
 
+    Scheduler scheduler() {
+        return scheduler;
+    }
+
     /** Completes a future after a while, unless it is done before. */
     <T> void within(Duration timeout, String name, CompletableFuture<T> future, Supplier<T> late) {
         Scheduler.Timer timer = scheduler.schedule(name, timeout.toNanos(), () -> {

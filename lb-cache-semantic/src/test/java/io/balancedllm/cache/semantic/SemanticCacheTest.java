@@ -97,15 +97,15 @@ class SemanticCacheTest {
     void noTwoRequestsThatDifferInAnythingElseEverHitEachOther() {
         Random random = new Random(11);
         for (int round = 0; round < 3_000; round++) {
-            int[] mine = random.ints(9, 0, 2).toArray();
+            int[] mine = random.ints(14, 0, 2).toArray();
             int[] theirs = mine.clone();
             theirs[random.nextInt(theirs.length)] ^= 1;
             SemanticCache fresh = builder().build();
-            put(fresh, request(mine, "question a"), tenant("t" + mine[8]), "mine");
+            put(fresh, request(mine, "question a"), options(mine), "mine");
 
-            assertThat(text(lookup(fresh, request(mine, "question b"), tenant("t" + mine[8]))))
+            assertThat(text(lookup(fresh, request(mine, "question b"), options(mine))))
                     .isEqualTo("mine");
-            assertThat(lookup(fresh, request(theirs, "question b"), tenant("t" + theirs[8])))
+            assertThat(lookup(fresh, request(theirs, "question b"), options(theirs)))
                     .isInstanceOf(CacheLookup.Miss.class);
         }
     }
@@ -117,9 +117,20 @@ class SemanticCacheTest {
                 .assistant("answered " + choice[3])
                 .user(text)
                 .tool(Map.of("type", "function", "name", "f" + choice[4]))
-                .responseFormat(Map.of("type", "t" + choice[5]))
-                .temperature(choice[6] / 10.0)
-                .extra(Map.of("adapter", "a" + choice[7]))
+                .toolChoice("choice " + choice[5])
+                .responseFormat(Map.of("type", "t" + choice[6]))
+                .temperature(choice[7] / 10.0)
+                .seed(choice[8])
+                .maxTokens(1 + choice[9])
+                .stop("stop " + choice[10])
+                .extra(Map.of("adapter", "a" + choice[11]))
+                .build();
+    }
+
+    private static CallOptions options(int[] choice) {
+        return CallOptions.builder()
+                .tenant("t" + choice[12])
+                .cache(CacheControl.builder().namespace("n" + choice[13]).build())
                 .build();
     }
 

@@ -51,7 +51,7 @@ class VectorIndexTest {
     void everySearchFindsWhatMultiplyingOutFinds(long seed, int dimension) {
         Random random = new Random(seed);
         float[][] centres = centres(random, dimension);
-        VectorIndex index = new VectorIndex(Rotation.none(dimension));
+        VectorIndex index = new VectorIndex("p", Rotation.none(dimension));
         List<Entry> entries = new ArrayList<>();
         int found = 0;
         for (int step = 0; step < 4_000; step++) {
@@ -100,7 +100,7 @@ class VectorIndexTest {
 
     @Test
     void emptyingLeavesNothingAndFillsAgain() {
-        VectorIndex index = new VectorIndex(Rotation.none(2));
+        VectorIndex index = new VectorIndex("p", Rotation.none(2));
         List<Entry> entries = new ArrayList<>();
         for (int i = 0; i < 3_000; i++) {
             entries.add(entry(i, new float[] {1, 0}));
@@ -117,7 +117,7 @@ class VectorIndexTest {
     void readersNeedNoLock() throws InterruptedException {
         Random random = new Random(3);
         float[][] centres = centres(random, 64);
-        VectorIndex index = new VectorIndex(Rotation.none(64));
+        VectorIndex index = new VectorIndex("p", Rotation.none(64));
         AtomicBoolean stop = new AtomicBoolean();
         AtomicReference<Throwable> wrong = new AtomicReference<>();
         CountDownLatch done = new CountDownLatch(2);
