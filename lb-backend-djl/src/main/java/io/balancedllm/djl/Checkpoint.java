@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.regex.Pattern;
 
 /**
@@ -17,34 +18,65 @@ import java.util.regex.Pattern;
 final class Checkpoint {
     private static final String PREFIX = "transformer.";
     private static final String OUTPUT = "lm_head.weight";
+    /** What GPT-2 is initialised with. */
+    static final double INITIAL_DEVIATION = 0.02;
+
     /** Causal masks that old versions of transformers saved as if they were weights. */
     private static final Pattern LEGACY_MASK = Pattern.compile("h\\.\\d+\\.attn\\.(bias|masked_bias)");
 
     private final Gpt2Config config;
-    private final Map<String, Source> sources = new HashMap<>();
+    private final Map<String, Tensor> tensors = new HashMap<>();
 
-    private Checkpoint(ModelFiles files, Gpt2Config config) {
+    private Checkpoint(Gpt2Config config) {
         this.config = config;
-        for (String file : weightFiles(files)) {
-            Safetensors tensors = files.tensors(file);
-            for (String name : tensors.names()) {
-                add(files.describe(file), tensors, name);
-            }
-        }
-        checkComplete(files);
     }
 
     static Checkpoint open(ModelFiles files, Gpt2Config config) {
-        return new Checkpoint(files, config);
+        Checkpoint checkpoint = new Checkpoint(config);
+        for (String file : weightFiles(files)) {
+            Safetensors tensors = files.tensors(file);
+            for (String name : tensors.names()) {
+                checkpoint.add(files.describe(file), tensors.tensor(name));
+            }
+        }
+        checkpoint.checkComplete(files);
+        return checkpoint;
+    }
+
+    /**
+     * {@return weights of a shape without a model: matrices and biases drawn evenly with this standard deviation, norms
+     * that do little; the same ones for each seed}
+     */
+    static Checkpoint drawn(Gpt2Config config, long seed, double deviation) {
+        float spread = (float) (Math.sqrt(12) * deviation);
+        Checkpoint checkpoint = new Checkpoint(config);
+        checkpoint.expectedShapes().forEach((name, shape) -> {
+            long own = seed * 31 + name.hashCode();
+            float center = name.matches(".*ln_.*weight") ? 1 : 0;
+            checkpoint.tensors.put(name, new Tensor("drawn weights", name, "F32", shape, (from, into) -> {
+                SplittableRandom random = new SplittableRandom(own + from);
+                while (into.hasRemaining()) {
+                    into.putFloat(center + (random.nextFloat() - 0.5f) * spread);
+                }
+            }));
+        });
+        return checkpoint;
     }
 
     /** {@return a tensor by its canonical name} */
     Tensor tensor(String name) {
-        Source source = sources.get(name);
-        if (source == null) {
+        Tensor tensor = tensors.get(name);
+        if (tensor == null) {
             throw new IllegalArgumentException("no tensor " + name);
         }
-        return source.file().tensor(source.name());
+        return tensor;
+    }
+
+    /** {@return whether all matrices are stored as this type} */
+    boolean storedAs(String type) {
+        return tensors.values().stream()
+                .filter(tensor -> tensor.shape().length == 2)
+                .allMatch(tensor -> tensor.type().equals(type));
     }
 
     /** {@return the matrix from the last layer to logits, [vocabulary, width]} */
@@ -86,12 +118,13 @@ final class Checkpoint {
                         + " is ambiguous: name the one to use model.safetensors");
     }
 
-    private void add(String file, Safetensors tensors, String name) {
+    private void add(String file, Tensor tensor) {
+        String name = tensor.name();
         String canonical = name.startsWith(PREFIX) ? name.substring(PREFIX.length()) : name;
         if (LEGACY_MASK.matcher(canonical).matches()) {
             return;
         }
-        if (sources.put(canonical, new Source(tensors, name)) != null) {
+        if (tensors.put(canonical, tensor) != null) {
             throw new InvalidModelException(
                     file + ": tensor " + name + " is there twice: fetch the model directory again");
         }
@@ -101,13 +134,13 @@ final class Checkpoint {
         Map<String, long[]> expected = expectedShapes();
         String where = files.describe("*.safetensors");
         expected.forEach((name, shape) -> {
-            if (!sources.containsKey(name)) {
+            if (!tensors.containsKey(name)) {
                 throw new InvalidModelException(
                         where + ": tensor " + name + " is missing: the checkpoint is incomplete, fetch it again");
             }
             checkShape(tensor(name), shape);
         });
-        for (String name : sources.keySet()) {
+        for (String name : tensors.keySet()) {
             if (name.equals(OUTPUT) && config.tiedOutput()) {
                 checkTied();
             } else if (!expected.containsKey(name)) {
@@ -134,8 +167,7 @@ final class Checkpoint {
     private void checkTied() {
         Tensor output = tensor(OUTPUT);
         Tensor embedding = tensor("wte.weight");
-        boolean same = output.type().equals(embedding.type()) && output.bytes().equals(embedding.bytes());
-        if (!same) {
+        if (!output.sameAs(embedding)) {
             throw new InvalidModelException(output.file() + ": tensor " + output.name()
                     + " differs from wte.weight, but config.json ties them: set tie_word_embeddings to false if the"
                     + " model was trained so");
@@ -171,7 +203,4 @@ final class Checkpoint {
         shapes.put(name + ".weight", new long[] {in, out});
         shapes.put(name + ".bias", new long[] {out});
     }
-
-    /** The name is the one in the file. */
-    private record Source(Safetensors file, String name) {}
 }

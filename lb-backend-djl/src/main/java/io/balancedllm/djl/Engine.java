@@ -4,16 +4,14 @@ package io.balancedllm.djl;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.endpoint.EngineReport;
+import io.balancedllm.endpoint.KvListener;
 import io.balancedllm.endpoint.ProbeResult;
 import io.balancedllm.time.Ticker;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -21,71 +19,119 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Continuous batching: sequences join and leave the batch between steps. Each step gives every sequence that decodes one
- * token and what is left of its token budget to prompts. A sequence whose reader asks for nothing sits out; one that fails
- * fails alone.
+ * token, and prompts as many as keep the step short. A sequence whose reader asks for nothing sits out, and gives up its
+ * place when another wants it; one that fails fails alone.
  *
  * @see <a href="https://www.usenix.org/conference/osdi22/presentation/yu">Yu et al., Orca: A Distributed Serving System
  *     for Transformer-Based Generative Models, OSDI 2022</a>
+ * @see <a href="https://www.usenix.org/conference/osdi24/presentation/agrawal">Agrawal et al., Taming
+ *     Throughput-Latency Tradeoff in LLM Inference with Sarathi-Serve, OSDI 2024</a>
  */
 final class Engine {
     /** A step that takes longer is taken for a hang; the longest real ones take about a second. */
     static final Duration STALLED_STEP = Duration.ofSeconds(30);
 
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
-    /** Caches come in multiples of this many tokens, so that freed native memory fits what comes next. */
-    private static final int ROOM_STEP = 64;
-
     private static final double EWMA_WEIGHT = 0.2;
     private static final double NANOS = 1e9;
 
     private final Kernel kernel;
-    private final int contextLength;
     private final EngineOptions options;
     private final Ticker ticker;
-    private final Queue<List<Work>> inbox = new ConcurrentLinkedQueue<>();
-    private final AtomicInteger pending = new AtomicInteger();
-    private final Deque<Work> waiting = new ArrayDeque<>();
-    private final List<Work> running = new ArrayList<>();
+    private final WorkQueue queue;
     private final PrefixCache prefixes = new PrefixCache();
-    private int reservedTokens;
-    /** What {@link #report} tells of the engine thread's own books, as of its last step. */
-    private volatile int runningNow;
+    private final StepCosts costs = new StepCosts();
+    private final Batch batch;
+    /** What other threads ask of the engine thread. */
+    private final Queue<Runnable> errands = new ConcurrentLinkedQueue<>();
 
-    private volatile int reservedNow;
     private volatile double secondsPerSequence = 1;
+    private volatile int ended;
     private volatile boolean closed;
     private volatile long stepStarted;
     private volatile boolean stepping;
+    /** Whether something waits that cannot begin; another engine may take it. */
+    private volatile boolean crowded;
+
+    private @Nullable Prefiller prefiller;
+    private volatile @Nullable EnginePeers peers;
     private volatile @Nullable Thread thread;
 
     Engine(Gpt2Model model, EngineOptions options, Ticker ticker) {
         this.kernel = model.kernel();
-        this.contextLength = model.contextLength();
         this.options = options;
         this.ticker = ticker;
-        prefixes.limit(options.kvTokens());
+        queue = new WorkQueue(options.maxSequences() + options.queueLimit());
+        batch = new Batch(options, queue, new KvMemory(kernel, prefixes, options.kvTokens()), prefixes, costs, ticker);
+    }
+
+    /** Shares its waiting works with others that serve the same model. */
+    void join(EnginePeers others) {
+        peers = others;
+        others.add(this);
+    }
+
+    /** Lets prompts be computed elsewhere where that pays; closes it with this engine. Before the start. */
+    void splitOff(Prefiller elsewhere) {
+        prefiller = elsewhere;
+        batch.prefiller(elsewhere, (work, blocks) -> {
+            errands.add(() -> batch.back(work, blocks));
+            wake();
+        });
+    }
+
+    @Nullable
+    Prefiller prefiller() {
+        return prefiller;
     }
 
     /** Takes all sequences of a generation, or fails it. Any thread. */
-    void submit(Gpt2Generation generation, List<Sequence> sequences) {
-        int limit = options.maxSequences() + options.queueLimit();
-        int before = pending.getAndUpdate(now -> now + sequences.size() > limit ? now : now + sequences.size());
-        if (before + sequences.size() > limit) {
-            generation.fail(overloaded(before, sequences.size()));
+    void submit(Gpt2Generation generation, List<Sequence> sequences, int choicesOfAPrompt) {
+        List<Work> works = new ArrayList<>();
+        List<Work> first = new ArrayList<>();
+        for (Sequence sequence : sequences) {
+            works.add(new Work(generation, sequence));
+        }
+        for (int i = 0; i < works.size(); i += choicesOfAPrompt) {
+            first.add(works.get(i));
+            works.get(i).followedBy(List.copyOf(works.subList(i + 1, i + choicesOfAPrompt)));
+        }
+        generation.works(works);
+        double wait = expectedWait(generation.priority(), works.size());
+        if (generation.secondsLeft(ticker.nanos()) < wait) {
+            generation.fail(overloaded("the call's timeout passes before its turn comes", works.size()));
             return;
         }
-        List<Work> works = sequences.stream()
-                .map(sequence -> new Work(generation, sequence))
-                .toList();
-        inbox.add(works);
+        List<Gpt2Generation> displaced = new ArrayList<>();
+        if (!queue.offer(generation, first, displaced)) {
+            generation.fail(
+                    queue.closed()
+                            ? shutDownError()
+                            : overloaded(
+                                    options.maxSequences() + " can run and " + options.queueLimit() + " can wait",
+                                    works.size()));
+            return;
+        }
+        for (Gpt2Generation weaker : displaced) {
+            weaker.fail(overloaded("a more urgent call took its place", 0));
+        }
         wake();
-        if (closed && inbox.remove(works)) {
-            generation.fail(shutDownError());
+        EnginePeers others = peers;
+        if (crowded && others != null) {
+            others.wakeIdle(this);
         }
     }
 
     boolean closed() {
         return closed;
+    }
+
+    long nanos() {
+        return ticker.nanos();
+    }
+
+    StepCosts costs() {
+        return costs;
     }
 
     /** Makes the engine thread look again. Any thread. */
@@ -94,6 +140,16 @@ final class Engine {
         if (current != null) {
             LockSupport.unpark(current);
         }
+    }
+
+    /** Tells a listener of the prefix cache from now on. {@return ends it} Any thread. */
+    Runnable tell(KvListener listener) {
+        errands.add(() -> prefixes.listen(listener));
+        wake();
+        return () -> {
+            errands.add(() -> prefixes.unlisten(listener));
+            wake();
+        };
     }
 
     /** {@return whether the engine makes progress; busy is healthy} */
@@ -111,14 +167,37 @@ final class Engine {
 
     /** {@return how busy it is; any thread} */
     EngineReport report() {
-        int running = runningNow;
-        return EngineReport.builder()
-                .running(running)
-                .waiting(Math.max(0, pending.get() - running))
+        Batch.Load load = batch.load();
+        EngineReport.Builder report = EngineReport.builder()
+                .running(load.running())
+                .waiting(Math.max(0, queue.held() - load.running()))
+                .waitingPromptTokens(load.promptTokens())
                 .maxSequences(options.maxSequences())
                 .kvCapacityTokens(options.kvTokens())
-                .kvUsage(Math.min(1, (double) reservedNow / options.kvTokens()))
-                .build();
+                .blockTokens(PrefixCache.BLOCK_TOKENS)
+                .kvUsage(Math.min(1, (double) load.reserved() / options.kvTokens()))
+                .kernel(kernel.name());
+        if (costs.known()) {
+            report.secondsPerPromptToken(costs.secondsPerToken())
+                    .secondsPerStep(costs.seconds(Math.max(1, load.running())));
+        }
+        return report.build();
+    }
+
+    /** {@return whether it could begin something more at once; any thread} */
+    boolean idle() {
+        return !closed && batch.load().running() < options.maxSequences() && !crowded;
+    }
+
+    /** {@return how many works wait that cannot begin; any thread} */
+    int crowd() {
+        return crowded ? queue.held() - batch.load().running() : 0;
+    }
+
+    /** {@return something of what waits, which is no longer here; null if there is nothing} Any thread. */
+    @Nullable
+    Gpt2Generation giveAway() {
+        return crowded ? queue.steal() : null;
     }
 
     /** Serves until {@link #shutDown}; the body of the engine thread. */
@@ -129,7 +208,7 @@ final class Engine {
                 worked = step();
             } catch (Throwable t) {
                 LOG.error("The engine's step failed; every running sequence fails with it", t);
-                failAll(LlmException.builder(Reason.SERVER_ERROR, "the engine failed: " + t)
+                batch.failAll(LlmException.builder(Reason.SERVER_ERROR, "the engine failed: " + t)
                         .cause(t)
                         .build());
             }
@@ -141,6 +220,10 @@ final class Engine {
     }
 
     void start(String name) {
+        Prefiller elsewhere = prefiller;
+        if (elsewhere != null) {
+            elsewhere.start(name + "-prefill");
+        }
         Thread engine = new Thread(this::run, name);
         engine.setDaemon(true);
         thread = engine;
@@ -149,7 +232,12 @@ final class Engine {
 
     /** Fails what runs and waits, and returns when the engine thread has ended. Idempotent. */
     void shutDown() {
+        queue.close();
         closed = true;
+        EnginePeers others = peers;
+        if (others != null) {
+            others.remove(this);
+        }
         Thread current = thread;
         if (current == null) {
             finish();
@@ -174,134 +262,97 @@ final class Engine {
         stepStarted = ticker.nanos();
         stepping = true;
         try {
-            takeNew();
-            dropEnded();
-            admit();
-            tellLoad();
-            List<Work> batch = new ArrayList<>();
-            List<Kernel.Slice> slices = new ArrayList<>();
-            schedule(batch, slices);
-            if (batch.isEmpty()) {
-                return false;
+            runErrands();
+            batch.dropEnded(stepStarted, this::left);
+            crowded = batch.admit(stepStarted);
+            exchange();
+            Batch.Plan plan = batch.plan();
+            if (plan.works().isEmpty()) {
+                batch.dropEnded(stepStarted, this::left);
+                return plan.interrupted();
             }
-            compute(batch, slices);
-            dropEnded();
+            compute(plan);
+            batch.dropEnded(ticker.nanos(), this::left);
             return true;
         } finally {
-            tellLoad();
+            batch.tellLoad();
             stepping = false;
         }
     }
 
-    private void tellLoad() {
-        runningNow = running.size();
-        reservedNow = reservedTokens;
-    }
-
-    private void takeNew() {
-        List<Work> next;
-        while ((next = inbox.poll()) != null) {
-            waiting.addAll(next);
+    /** Lets others have what cannot begin here, or begins what cannot begin there. */
+    private void exchange() {
+        EnginePeers others = peers;
+        if (others == null) {
+            return;
         }
-    }
-
-    /** Lets go of sequences that are done, cancelled or failed with another choice of their request. */
-    private void dropEnded() {
-        for (List<Work> works : List.of(List.copyOf(waiting), List.copyOf(running))) {
-            for (Work work : works) {
-                if (work.done || work.generation.ended()) {
-                    release(work);
-                }
-            }
+        batch.tellLoad();
+        if (crowded) {
+            others.wakeIdle(this);
+            return;
         }
-    }
-
-    private void release(Work work) {
-        waiting.remove(work);
-        if (running.remove(work)) {
-            reservedTokens -= room(work);
-            prefixes.limit(options.kvTokens() - reservedTokens);
-            work.sequence.release(work.failed ? null : prefixes);
-            double seconds = (ticker.nanos() - work.admitted) / NANOS;
-            secondsPerSequence = (1 - EWMA_WEIGHT) * secondsPerSequence + EWMA_WEIGHT * seconds;
-        }
-        pending.decrementAndGet();
-    }
-
-    private void admit() {
-        Work next;
-        while (running.size() < options.maxSequences()
-                && (next = waiting.peek()) != null
-                && reservedTokens + room(next) <= options.kvTokens()) {
-            waiting.remove();
-            running.add(next);
-            reservedTokens += room(next);
-            prefixes.limit(options.kvTokens() - reservedTokens);
-            next.admitted = ticker.nanos();
-            int cached = next.sequence.admit(kernel.allocate(room(next)), prefixes);
-            next.generation.admitted(next.sequence, cached);
-        }
-    }
-
-    private int room(Work work) {
-        int rounded = (work.sequence.room() + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
-        return Math.min(rounded, contextLength);
-    }
-
-    /** Decodes first, prompts with what is left; a prompt's last token waits for its reader, because it yields text. */
-    private void schedule(List<Work> batch, List<Kernel.Slice> slices) {
-        int budget = options.stepTokens();
-        for (boolean decodes : new boolean[] {true, false}) {
-            for (Work work : running) {
-                int unfed = work.sequence.unfed();
-                if ((unfed == 1) != decodes || budget == 0) {
-                    continue;
-                }
-                boolean whole = unfed <= budget && work.generation.takeDemand();
-                int count = whole ? unfed : Math.min(budget, unfed - 1);
-                if (count > 0) {
-                    batch.add(work);
-                    slices.add(work.sequence.slice(count));
-                    budget -= count;
-                }
-            }
-        }
-    }
-
-    private void compute(List<Work> batch, List<Kernel.Slice> slices) {
-        float[][] logits;
-        try {
-            logits = kernel.step(slices);
-        } catch (RuntimeException e) {
-            if (batch.size() == 1) {
-                batch.get(0).fail(e);
+        while (!crowded && idle()) {
+            Gpt2Generation stolen = others.steal(this);
+            if (stolen == null) {
                 return;
             }
-            LOG.warn("A step of {} sequences failed; each is computed alone", batch.size(), e);
-            for (int i = 0; i < batch.size(); i++) {
-                compute(List.of(batch.get(i)), List.of(slices.get(i)));
+            stolen.moveTo(this);
+            if (!queue.take(stolen, stolen.works().stream().filter(Work::leads).toList())) {
+                stolen.fail(shutDownError());
+                return;
+            }
+            batch.dropEnded(stepStarted, this::left);
+            crowded = batch.admit(stepStarted);
+            batch.tellLoad();
+        }
+    }
+
+    private void left(Work work) {
+        if (work.admitted != 0) {
+            double seconds = (ticker.nanos() - work.admitted) / NANOS;
+            secondsPerSequence = (1 - EWMA_WEIGHT) * secondsPerSequence + EWMA_WEIGHT * seconds;
+            ended = Math.min(ended, Integer.MAX_VALUE - 1) + 1;
+        }
+    }
+
+    private void compute(Batch.Plan plan) {
+        float[][] numbers;
+        long began = ticker.nanos();
+        try {
+            numbers = kernel.step(plan.slices());
+        } catch (RuntimeException | OutOfMemoryError e) {
+            if (plan.works().size() == 1) {
+                plan.works().get(0).fail(e);
+                return;
+            }
+            LOG.warn(
+                    "A step of {} sequences failed; each is computed alone",
+                    plan.works().size(),
+                    e);
+            for (int i = 0; i < plan.works().size(); i++) {
+                compute(plan.only(i));
             }
             return;
         }
-        for (int i = 0; i < logits.length; i++) {
-            if (slices.get(i).logitsWanted()) {
-                batch.get(i).advance(logits[i], prefixes);
-            }
+        costs.learn(plan.tokens(), (ticker.nanos() - began) / NANOS);
+        for (int i = 0; i < numbers.length; i++) {
+            batch.computed(plan.works().get(i), plan.slices().get(i), numbers[i]);
         }
     }
 
-    private void failAll(LlmException cause) {
-        takeNew();
-        for (List<Work> works : List.of(List.copyOf(waiting), List.copyOf(running))) {
-            for (Work work : works) {
-                work.generation.fail(cause);
-                release(work);
-            }
+    private void runErrands() {
+        for (Runnable errand = errands.poll(); errand != null; errand = errands.poll()) {
+            errand.run();
         }
     }
 
     private void finish() {
-        failAll(shutDownError());
+        Prefiller elsewhere = prefiller;
+        if (elsewhere != null) {
+            elsewhere.shutDown();
+        }
+        batch.failAll(shutDownError());
+        runErrands();
         prefixes.limit(0);
     }
 
@@ -309,55 +360,17 @@ final class Engine {
         return new LlmException(Reason.UNAVAILABLE, "the in-process GPT-2 is shut down");
     }
 
-    private LlmException overloaded(int pendingNow, int more) {
-        double seconds = Math.max(0.1, secondsPerSequence * (pendingNow + more) / options.maxSequences());
-        return LlmException.builder(
-                        Reason.OVERLOADED,
-                        pendingNow + " sequences run or wait already and " + more + " more were asked for; "
-                                + options.maxSequences() + " can run and " + options.queueLimit() + " can wait")
-                .retryAfter(Duration.ofNanos((long) (seconds * NANOS)))
-                .build();
+    /** {@return the seconds until something that comes now can begin, as far as can be told; 0 where it cannot} */
+    private double expectedWait(int priority, int more) {
+        int ahead = queue.ahead(priority) + more - options.maxSequences();
+        return ahead <= 0 || ended < options.maxSequences() ? 0 : secondsPerSequence * ahead / options.maxSequences();
     }
 
-    /** A sequence and whom it belongs to. */
-    private static final class Work {
-        final Gpt2Generation generation;
-        final Sequence sequence;
-        long admitted;
-        boolean done;
-        boolean failed;
-
-        Work(Gpt2Generation generation, Sequence sequence) {
-            this.generation = generation;
-            this.sequence = sequence;
-        }
-
-        void advance(float[] logits, PrefixCache prefixes) {
-            try {
-                Sequence.Emission emission = sequence.advance(logits);
-                if (sequence.newTokens() == 1) {
-                    sequence.savePrompt(prefixes);
-                }
-                if (emission == null) {
-                    generation.returnDemand();
-                } else {
-                    done = emission.finishReason() != null;
-                    generation.emit(sequence, emission);
-                }
-            } catch (RuntimeException e) {
-                fail(e);
-            }
-        }
-
-        void fail(RuntimeException cause) {
-            done = true;
-            failed = true;
-            generation.fail(
-                    cause instanceof LlmException typed
-                            ? typed
-                            : LlmException.builder(Reason.SERVER_ERROR, "the sequence failed: " + cause)
-                                    .cause(cause)
-                                    .build());
-        }
+    private LlmException overloaded(String why, int more) {
+        int held = queue.held();
+        double seconds = Math.max(0.1, secondsPerSequence * (held + more) / options.maxSequences());
+        return LlmException.builder(Reason.OVERLOADED, held + " sequences run or wait already: " + why)
+                .retryAfter(Duration.ofNanos((long) (seconds * NANOS)))
+                .build();
     }
 }

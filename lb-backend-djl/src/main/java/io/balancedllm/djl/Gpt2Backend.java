@@ -2,6 +2,8 @@
 package io.balancedllm.djl;
 
 import io.balancedllm.completion.CompletionRequest;
+import io.balancedllm.completion.EmbeddingRequest;
+import io.balancedllm.completion.Embeddings;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Operation;
@@ -10,22 +12,26 @@ import io.balancedllm.endpoint.BackendTraits;
 import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
+import io.balancedllm.endpoint.KvListener;
 import io.balancedllm.endpoint.LlmBackend;
 import io.balancedllm.endpoint.ProbeResult;
+import io.balancedllm.prefix.PromptEncoder;
 import io.balancedllm.time.RandomSource;
 import io.balancedllm.time.Ticker;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Serves a GPT-2 model in this process, on the CPU. One daemon thread computes; it batches all running requests, each of
+ * Serves a GPT-2 model in this process, on the CPU or a GPU. One daemon thread computes; it batches all running requests, each of
  * which gets the same greedy answer it would get alone. Thread-safe; starting a request costs its caller the time to
  * encode the prompt.
  *
@@ -55,10 +61,13 @@ public final class Gpt2Backend implements LlmBackend {
     /** How many threads PyTorch uses within one operation. */
     public static final int DEFAULT_THREADS = 1;
 
+    /** How many times as long as decoding alone a step may take for the sake of prompts. */
+    public static final double DEFAULT_PROMPT_STRETCH = 3;
+
     /** The name of the built-in model. */
     public static final String BUILT_IN_MODEL = "story";
 
-    /** Bounds a step of GPT-2 124M to less than a second on one core. */
+    /** Tokens a step feeds at most, and sequences that can run at once; it is cut shorter by the time steps take. */
     static final int STEP_TOKENS = 256;
 
     private final String modelName;
@@ -107,7 +116,8 @@ public final class Gpt2Backend implements LlmBackend {
             return Generation.ENDED;
         }
         try {
-            return start(attempt.request(), attempt.callId() + "-" + attempt.number(), sink);
+            Gpt2Request request = Gpt2Request.of(attempt.request(), model, modelName);
+            return submit(attempt, attempt.request().operation(), request, sink);
         } catch (LlmException e) {
             sink.failed(e);
         } catch (RuntimeException e) {
@@ -130,12 +140,53 @@ public final class Gpt2Backend implements LlmBackend {
         return CompletableFuture.completedFuture(engine.closed() ? Optional.empty() : Optional.of(engine.report()));
     }
 
+    /**
+     * Turns texts into vectors: the mean of the model's states behind its last norm over all tokens of a text, of length 1.
+     * GPT-2 was not trained to make vectors: good for finding near copies, not for search.
+     */
+    @Override
+    public CompletionStage<Embeddings> embed(Attempt<EmbeddingRequest> attempt) {
+        CompletableFuture<Embeddings> future = new CompletableFuture<>();
+        VectorSink sink = new VectorSink(future, modelName);
+        if (engine.closed()) {
+            sink.failed(Engine.shutDownError());
+            return future;
+        }
+        try {
+            Gpt2Request request = Gpt2Request.of(attempt.request(), model, modelName);
+            submit(attempt, Operation.EMBEDDINGS, request, sink);
+        } catch (LlmException e) {
+            sink.failed(e);
+        }
+        return future;
+    }
+
+    @Override
+    public Optional<Runnable> tellKvEvents(KvListener listener) {
+        return engine.closed() ? Optional.empty() : Optional.of(engine.tell(listener));
+    }
+
+    /**
+     * {@return an encoder that sees prompts as this backend does: its tokens, in the blocks of its prefix cache} With it,
+     * {@link io.balancedllm.routing.RoutingPolicies#prefixAffinity} knows exactly, told by the engine, what is cached at
+     * each endpoint of this model. Requests for other models, and such that cannot be served here, are encoded as
+     * {@link PromptEncoder#bytes()} does. Costs the caller the time to tokenize the prompt a second time.
+     *
+     * @param names under which callers ask for this model, besides its own and none
+     */
+    public PromptEncoder promptEncoder(String... names) {
+        Set<String> known = new HashSet<>(List.of(names));
+        known.add(modelName);
+        return new TokenEncoder(model, known);
+    }
+
     @Override
     public BackendTraits traits() {
         return BackendTraits.builder()
-                .operations(Operation.TEXT, Operation.CHAT)
+                .operations(Operation.TEXT, Operation.CHAT, Operation.EMBEDDINGS)
                 .model(modelName)
                 .contextTokens(model.contextLength())
+                .kvCapacityTokens(options.kvTokens())
                 .build();
     }
 
@@ -149,7 +200,11 @@ public final class Gpt2Backend implements LlmBackend {
     @Override
     public String toString() {
         return "Gpt2Backend{" + modelName + ", " + model.config().parameters() + " parameters, "
-                + model.kernel().name() + "}";
+                + model.kernel().name() + " on " + model.kernel().device() + "}";
+    }
+
+    void start() {
+        engine.start("gpt2-engine-" + modelName);
     }
 
     Engine engine() {
@@ -160,38 +215,42 @@ public final class Gpt2Backend implements LlmBackend {
         return model;
     }
 
-    private Generation start(CompletionRequest asked, String id, GenerationSink sink) {
-        Gpt2Request request = Gpt2Request.of(asked, model, modelName);
+    private Generation submit(Attempt<?> attempt, Operation operation, Gpt2Request request, GenerationSink sink) {
         int choices = request.prompts().size() * request.n();
         int limit = options.maxSequences() + options.queueLimit();
         if (choices > limit) {
             throw new LlmException(
                     Reason.INVALID_REQUEST,
-                    "n asks for " + choices + " choices; this backend takes at most " + limit + " at a time");
+                    (request.embeds() ? "input has " + choices + " texts" : "n asks for " + choices + " choices")
+                            + "; this backend takes at most " + limit + " at a time");
         }
-        Gpt2Generation generation = new Gpt2Generation(engine, sink, id, modelName, asked.operation(), request);
+        Gpt2Generation generation = new Gpt2Generation(
+                engine,
+                sink,
+                attempt.callId() + "-" + attempt.number(),
+                modelName,
+                operation,
+                request,
+                attempt.options().priority(),
+                attempt.remaining().orElse(null));
+        if (sink instanceof VectorSink vectors) {
+            vectors.generation(generation);
+        }
         long seed = request.sampling().seed().orElseGet(random::nextLong);
         List<Sequence> sequences = new ArrayList<>();
         for (int i = 0; i < choices; i++) {
-            int[] prompt = request.prompts().get(i / request.n());
-            sequences.add(new Sequence(i, prompt, request, model, seed + i));
+            sequences.add(new Sequence(i, request.prompts().get(i / request.n()), request, model, seed + i));
         }
-        engine.submit(generation, sequences);
+        engine.submit(generation, sequences, request.n());
         return generation;
     }
 
     /** Builds a {@link Gpt2Backend}. Not thread-safe. */
     public static final class Builder {
-        private final @Nullable Path directory;
-        private @Nullable String modelName;
-        private int threads = DEFAULT_THREADS;
-        private int maxSequences = DEFAULT_MAX_SEQUENCES;
-        private int queueLimit = DEFAULT_QUEUE_LIMIT;
-        private @Nullable Integer kvTokens;
-        private Gpt2Model.KernelChoice kernel = Gpt2Model.KernelChoice.AUTOMATIC;
+        private final Gpt2Settings settings;
 
         private Builder(@Nullable Path directory) {
-            this.directory = directory;
+            settings = new Gpt2Settings(directory);
         }
 
         /** Sets the name requests use for the model; the directory's name by default. */
@@ -199,19 +258,19 @@ public final class Gpt2Backend implements LlmBackend {
             if (name.isBlank()) {
                 throw new IllegalArgumentException("modelName must not be blank");
             }
-            this.modelName = name;
+            settings.modelName = name;
             return this;
         }
 
         /** Sets how many threads PyTorch uses within one operation, in the whole process; at least 1. */
         public Builder threads(int threads) {
-            this.threads = atLeast("threads", threads, 1);
+            settings.kernel = settings.kernel.threads(atLeast("threads", threads, 1));
             return this;
         }
 
         /** Sets how many sequences are generated at once, 1 to 256. */
         public Builder maxSequences(int sequences) {
-            this.maxSequences = atLeast("maxSequences", sequences, 1);
+            settings.maxSequences = atLeast("maxSequences", sequences, 1);
             if (sequences > STEP_TOKENS) {
                 throw new IllegalArgumentException(
                         "maxSequences must be at most " + STEP_TOKENS + ", got " + sequences);
@@ -221,7 +280,7 @@ public final class Gpt2Backend implements LlmBackend {
 
         /** Sets how many more sequences may wait; 0 or more. */
         public Builder queueLimit(int sequences) {
-            this.queueLimit = atLeast("queueLimit", sequences, 0);
+            settings.queueLimit = atLeast("queueLimit", sequences, 0);
             return this;
         }
 
@@ -230,12 +289,73 @@ public final class Gpt2Backend implements LlmBackend {
          * one context, and one context for each of the sequences by default.
          */
         public Builder kvTokens(int tokens) {
-            this.kvTokens = atLeast("kvTokens", tokens, 1);
+            settings.kvTokens = atLeast("kvTokens", tokens, 1);
             return this;
         }
 
-        Builder kernel(Gpt2Model.KernelChoice choice) {
-            this.kernel = choice;
+        /** Sets the memory for keys and values in bytes instead of tokens; at least one context of the model. */
+        public Builder kvBytes(long bytes) {
+            if (bytes < 1) {
+                throw new IllegalArgumentException("kvBytes must be at least 1, got " + bytes);
+            }
+            settings.kvBytes = bytes;
+            return this;
+        }
+
+        /**
+         * Sets where to compute: {@code cpu}, the default, or {@code gpu0}, {@code gpu1}, ... A GPU needs a CUDA build of
+         * PyTorch that the user installs.
+         */
+        public Builder device(String device) {
+            settings.kernel = settings.kernel.device(device);
+            return this;
+        }
+
+        /** Sets the arithmetic; {@link KernelChoice#AUTOMATIC} by default. */
+        public Builder kernel(KernelChoice choice) {
+            settings.kernel = settings.kernel.choice(choice);
+            return this;
+        }
+
+        /** Sets the numbers to compute with, {@link Precision#FP32} by default; the others are for GPUs. */
+        public Builder precision(Precision precision) {
+            settings.kernel = settings.kernel.precision(precision);
+            return this;
+        }
+
+        /**
+         * Splits the layers over devices, in this order, as evenly as can be: for a model that no device holds alone. The
+         * same device may be named more than once. Answers are those of the whole model.
+         */
+        public Builder pipeline(String... devices) {
+            if (devices.length < 2) {
+                throw new IllegalArgumentException("pipeline must name at least 2 devices, got " + devices.length);
+            }
+            settings.stages = List.of(devices);
+            return this;
+        }
+
+        /**
+         * Computes long prompts elsewhere, on another device or on another core of the same, and hands their keys and
+         * values over, so that running streams are not held up. Each prompt goes where it costs less, to itself and to
+         * those that run, by what both places have been seen to take. On the same device the weights are shared. Needs
+         * memory for one more context than the limit says.
+         */
+        public Builder prefillOn(String device) {
+            settings.prefillDevice = device;
+            return this;
+        }
+
+        /**
+         * Sets how many times as long as decoding alone a step may take for the sake of prompts; at least 1. More brings
+         * first tokens sooner and makes running streams stutter; infinity feeds prompts whole. Steps shorter than 20 ms
+         * are not held to it.
+         */
+        public Builder promptStretch(double times) {
+            if (!(times >= 1)) {
+                throw new IllegalArgumentException("promptStretch must be at least 1, got " + times);
+            }
+            settings.promptStretch = times;
             return this;
         }
 
@@ -247,29 +367,17 @@ public final class Gpt2Backend implements LlmBackend {
          */
         public Gpt2Backend build() {
             Gpt2Backend backend = buildStopped(Ticker.system());
-            backend.engine.start("gpt2-engine-" + backend.modelName);
+            backend.start();
             return backend;
         }
 
         /** Leaves the engine to be stepped by hand. */
         Gpt2Backend buildStopped(Ticker ticker) {
-            ModelFiles files = directory == null ? ModelFiles.builtIn() : ModelFiles.directory(directory);
-            String name = modelName;
-            if (name == null) {
-                name = directory == null
-                        ? BUILT_IN_MODEL
-                        : directory.toAbsolutePath().normalize().getFileName().toString();
-            }
-            Gpt2Model model = Gpt2Model.load(files, name, kernel, threads);
-            int context = model.contextLength();
-            int tokens = kvTokens == null ? Math.multiplyExact(maxSequences, context) : kvTokens;
-            if (tokens < context) {
-                model.close();
-                throw new IllegalArgumentException(
-                        "kvTokens must be at least the model's context of " + context + ", got " + tokens);
-            }
-            return new Gpt2Backend(
-                    name, model, new EngineOptions(maxSequences, queueLimit, tokens, STEP_TOKENS), ticker);
+            return settings.over(settings.load(), ticker);
+        }
+
+        Gpt2Settings settings() {
+            return settings;
         }
 
         private static int atLeast(String name, int value, int least) {

@@ -4,6 +4,8 @@ package io.balancedllm.djl;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -13,28 +15,19 @@ import org.slf4j.LoggerFactory;
  * experiments; {@link Gpt2Backend} is the one that serves requests. One thread at a time.
  */
 public final class Gpt2Model implements AutoCloseable {
-    /**
-     * Up to this many parameters a model runs in plain Java: there the cost of calling native operations exceeds what
-     * they save, and nothing has to be unpacked and loaded before the first token.
-     */
-    static final long PLAIN_JAVA_PARAMETERS = 8_000_000;
-
-    /** Which arithmetic to use. */
-    enum KernelChoice {
-        /** Plain Java for small models and where PyTorch does not load, else NDArray. */
-        AUTOMATIC,
-        PLAIN_JAVA,
-        ND_ARRAY
-    }
-
     private static final Logger LOG = LoggerFactory.getLogger(Gpt2Model.class);
 
     private final Gpt2Config config;
     private final Tokenizer tokenizer;
     private final Kernel kernel;
     private final Set<Integer> endTokens;
+    /** How many models share the tokenizer. */
+    private final AtomicInteger sharers;
 
-    private Gpt2Model(Gpt2Config config, Tokenizer tokenizer, Kernel kernel) {
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    private Gpt2Model(Gpt2Config config, Tokenizer tokenizer, Kernel kernel, AtomicInteger sharers) {
+        this.sharers = sharers;
         this.config = config;
         this.tokenizer = tokenizer;
         this.kernel = kernel;
@@ -53,15 +46,20 @@ public final class Gpt2Model implements AutoCloseable {
      * @throws InvalidModelException when the directory does not hold a model that can be computed faithfully
      */
     public static Gpt2Model load(Path directory) {
-        return load(ModelFiles.directory(directory), directory.toString(), KernelChoice.AUTOMATIC, 1);
+        return load(ModelFiles.directory(directory), directory.toString(), KernelOptions.DEFAULT);
     }
 
     /** {@return the story model in this jar} */
     public static Gpt2Model builtIn() {
-        return load(ModelFiles.builtIn(), "built-in story model", KernelChoice.AUTOMATIC, 1);
+        return load(ModelFiles.builtIn(), "built-in story model", KernelOptions.DEFAULT);
     }
 
-    static Gpt2Model load(ModelFiles files, String name, KernelChoice choice, int threads) {
+    static Gpt2Model load(ModelFiles files, String name, KernelOptions options) {
+        return load(files, name, options, List.of());
+    }
+
+    /** Loads a model whose layers lie on these devices, in this order; none for the one device of the options. */
+    static Gpt2Model load(ModelFiles files, String name, KernelOptions options, List<String> stages) {
         Gpt2Config config = Gpt2Config.read(files);
         Tokenizer tokenizer = Tokenizer.open(files);
         if (tokenizer.size() > config.vocabularySize()) {
@@ -70,27 +68,11 @@ public final class Gpt2Model implements AutoCloseable {
                     + ": check that model and tokenizer belong together");
         }
         Checkpoint checkpoint = Checkpoint.open(files, config);
-        Kernel kernel = kernel(config, checkpoint, choice, threads);
+        Kernel kernel = stages.isEmpty()
+                ? Kernels.load(config, checkpoint, options)
+                : PipelineKernel.load(config, checkpoint, options, stages);
         LOG.info("Loaded {}: {} parameters, {} kernel", name, config.parameters(), kernel.name());
-        return new Gpt2Model(config, tokenizer, kernel);
-    }
-
-    private static Kernel kernel(Gpt2Config config, Checkpoint checkpoint, KernelChoice choice, int threads) {
-        if (choice == KernelChoice.PLAIN_JAVA
-                || (choice == KernelChoice.AUTOMATIC && config.parameters() <= PLAIN_JAVA_PARAMETERS)) {
-            return new JavaKernel(config, checkpoint);
-        }
-        NdArrayKernel loaded;
-        try {
-            loaded = new NdArrayKernel(config, checkpoint, threads);
-        } catch (InvalidModelException e) {
-            if (choice == KernelChoice.ND_ARRAY) {
-                throw e;
-            }
-            LOG.warn("{}; the model runs in plain Java, several times slower", e.getMessage());
-            return new JavaKernel(config, checkpoint);
-        }
-        return loaded;
+        return new Gpt2Model(config, tokenizer, kernel, new AtomicInteger(1));
     }
 
     /** {@return how many tokens prompt and answer can have together} */
@@ -149,13 +131,23 @@ public final class Gpt2Model implements AutoCloseable {
     /** Frees what the model holds outside of the Java heap. */
     @Override
     public void close() {
-        kernel.close();
-        tokenizer.close();
+        if (closed.compareAndSet(false, true)) {
+            kernel.close();
+            if (sharers.decrementAndGet() == 0) {
+                tokenizer.close();
+            }
+        }
+    }
+
+    /** {@return the same model for another thread, with a kernel of its own over the same weights; closed on its own} */
+    Gpt2Model replica() {
+        return withKernel(kernel.replica());
     }
 
     /** {@return the same model on another kernel} */
     Gpt2Model withKernel(Kernel other) {
-        return new Gpt2Model(config, tokenizer, other);
+        sharers.incrementAndGet();
+        return new Gpt2Model(config, tokenizer, other, sharers);
     }
 
     Gpt2Config config() {

@@ -3,11 +3,13 @@ package io.balancedllm.djl;
 
 import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.completion.ContentPart;
+import io.balancedllm.completion.EmbeddingRequest;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Message;
 import io.balancedllm.completion.Prompt;
 import io.balancedllm.completion.SamplingOptions;
+import io.balancedllm.prefix.PromptBlocks;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
@@ -16,13 +18,14 @@ import org.jspecify.annotations.Nullable;
 
 /** A completion request in terms of the model: prompts as ids, limits and options. What cannot be honoured is refused. */
 record Gpt2Request(
-        List<int[]> prompts,
+        List<Prepared> prompts,
         int n,
         int maxNewTokens,
         SamplingOptions sampling,
         List<String> stop,
         int topLogprobs,
-        boolean ignoreEnd) {
+        boolean ignoreEnd,
+        String cacheSalt) {
     static final int MAX_STOPS = 16;
     static final int MAX_STOP_LENGTH = 1_024;
     static final int MAX_TOP_LOGPROBS = 20;
@@ -52,22 +55,19 @@ record Gpt2Request(
             "suffix",
             "use_beam_search");
 
+    /** One prompt as ids, and as blocks of the prefix cache. */
+    @SuppressWarnings("ArrayRecordComponent") // never compared
+    record Prepared(int[] ids, PromptBlocks blocks) {}
+
     /** Translates a request, or throws an {@link LlmException} that names the field at fault. */
     static Gpt2Request of(CompletionRequest request, Gpt2Model model, String modelName) {
-        String asked = request.model().orElse(modelName);
-        if (!asked.equals(modelName)) {
-            throw new LlmException(
-                    Reason.MODEL_NOT_FOUND, "model " + asked + " is not served here; " + modelName + " is");
-        }
+        checkModel(request.model().orElse(modelName), modelName);
         refuseUnsupported(request);
         int alternatives = request.topLogprobs().orElse(-1);
         if (alternatives > MAX_TOP_LOGPROBS) {
             throw invalid("top_logprobs is " + alternatives + "; at most " + MAX_TOP_LOGPROBS + " are reported");
         }
-        List<int[]> prompts = prompts(request.prompt(), model);
-        for (int[] prompt : prompts) {
-            check(prompt, model);
-        }
+        List<Prepared> prompts = prepared(request, model);
         int maxNewTokens = request.maxTokens().orElse(Gpt2Backend.DEFAULT_MAX_TOKENS);
         if (maxNewTokens < 1) {
             throw invalid("max_tokens is " + maxNewTokens + "; at least 1 new token must be allowed");
@@ -79,7 +79,53 @@ record Gpt2Request(
                 request.sampling(),
                 stops(request),
                 alternatives,
-                Boolean.TRUE.equals(request.extra().get("ignore_eos")));
+                Boolean.TRUE.equals(request.extra().get("ignore_eos")),
+                cacheSalt(request));
+    }
+
+    /** Translates an embedding request, or throws an {@link LlmException} that names the field at fault. */
+    static Gpt2Request of(EmbeddingRequest request, Gpt2Model model, String modelName) {
+        checkModel(request.model().orElse(modelName), modelName);
+        int width = model.config().width();
+        int dimensions = request.dimensions().orElse(width);
+        if (dimensions != width) {
+            throw new LlmException(
+                    Reason.UNSUPPORTED, "dimensions is " + dimensions + "; the vectors of this model have " + width);
+        }
+        return new Gpt2Request(
+                prepared(request.input(), "", model), 1, 0, SamplingOptions.DEFAULT, List.of(), -1, true, "");
+    }
+
+    /** {@return whether states are wanted rather than text} */
+    boolean embeds() {
+        return maxNewTokens == 0;
+    }
+
+    private static void checkModel(String asked, String modelName) {
+        if (!asked.equals(modelName)) {
+            throw new LlmException(
+                    Reason.MODEL_NOT_FOUND, "model " + asked + " is not served here; " + modelName + " is");
+        }
+    }
+
+    /** {@return the prompts of a request as the model is fed with them} Throws what {@link #of} throws about prompts. */
+    static List<Prepared> prepared(CompletionRequest request, Gpt2Model model) {
+        return prepared(request.prompt(), cacheSalt(request), model);
+    }
+
+    private static List<Prepared> prepared(Prompt prompt, String salt, Gpt2Model model) {
+        return prompts(prompt, model).stream()
+                .map(ids -> {
+                    check(ids, model);
+                    return new Prepared(ids, PrefixCache.blocks(ids, salt));
+                })
+                .toList();
+    }
+
+    /** What vLLM calls {@code cache_salt}: only prompts with the same one share what was computed. */
+    private static String cacheSalt(CompletionRequest request) {
+        Object salt = request.extra().get("cache_salt");
+        return salt == null ? "" : salt.toString();
     }
 
     private static void refuseUnsupported(CompletionRequest request) {

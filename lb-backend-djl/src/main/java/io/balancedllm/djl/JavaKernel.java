@@ -1,70 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.djl;
 
-import io.balancedllm.djl.JavaOps.Linear;
-import io.balancedllm.djl.JavaOps.Norm;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
 /**
  * GPT-2 in plain Java, fp32. Every row of a batch is computed by the same operations in the same order whatever lies
- * beside it, so logits are equal bit for bit alone or in a batch, in chunks, and behind a reused prefix.
- *
- * <p>Keys are stored with the position as the fastest dimension, [width, capacity], so that the scores of one query run
- * along contiguous memory; values are [capacity, width]. Both inner loops are sums over vectors, which the JIT compiler
- * turns into vector instructions; it does not do so with dot products.
+ * beside it, so logits are equal bit for bit alone or in a batch, in chunks, and behind a reused prefix. A step allocates
+ * its results and nothing else, once it has seen as many tokens before.
  */
 final class JavaKernel implements Kernel {
+    private final JavaWeights weights;
     private final Gpt2Config config;
-    private final float[] tokenEmbedding;
-    private final float[] positionEmbedding;
-    private final Layer[] layers;
-    private final Norm finalNorm;
-    private final Linear output;
+    private final JavaCache.Scratch scratch;
+    private float[][] x = {};
+    private float[][] normed = {};
+    private float[][] projected = {};
+    private float[][] queryKeyValue = {};
+    private float[][] inner = {};
 
-    JavaKernel(Gpt2Config config, Checkpoint checkpoint) {
-        this.config = config;
-        tokenEmbedding = checkpoint.tensor("wte.weight").floats();
-        positionEmbedding = checkpoint.tensor("wpe.weight").floats();
-        layers = new Layer[config.layers()];
-        for (int i = 0; i < layers.length; i++) {
-            layers[i] = new Layer(config, checkpoint, i);
-        }
-        finalNorm = new Norm(checkpoint, "ln_f", config.epsilon());
-        output = Linear.transposed(checkpoint.output());
+    JavaKernel(Gpt2Config config, Checkpoint checkpoint, LayerRange layers) {
+        this(new JavaWeights(config, checkpoint, layers));
+    }
+
+    private JavaKernel(JavaWeights weights) {
+        this.weights = weights;
+        this.config = weights.config;
+        scratch = new JavaCache.Scratch(config);
     }
 
     @Override
     public KvCache allocate(int tokens) {
-        return new Cache(config, tokens);
+        return new JavaCache(config, weights.layers.length, tokens);
     }
 
     @Override
     public float[][] step(List<Slice> slices) {
         int rows = slices.stream().mapToInt(slice -> slice.tokens().length).sum();
-        float[][] x = embed(slices, rows);
-        float[][] normed = new float[rows][config.width()];
-        float[][] projected = new float[rows][config.width()];
-        float[][] queryKeyValue = new float[rows][3 * config.width()];
-        float[][] inner = new float[rows][config.innerWidth()];
-        for (int i = 0; i < layers.length; i++) {
-            Layer layer = layers[i];
-            layer.beforeAttention.apply(x, normed);
-            layer.queryKeyValue.apply(normed, queryKeyValue);
-            attend(slices, i, queryKeyValue, normed);
-            layer.attentionOutput.apply(normed, projected);
-            JavaOps.add(x, projected);
-            layer.beforeInner.apply(x, normed);
-            layer.innerInput.apply(normed, inner);
-            JavaOps.activate(config.activation(), inner);
-            layer.innerOutput.apply(inner, projected);
-            JavaOps.add(x, projected);
+        makeRoom(rows);
+        begin(slices);
+        for (int i = 0; i < weights.layers.length; i++) {
+            JavaWeights.Layer layer = weights.layers[i];
+            layer.beforeAttention.apply(x, rows, normed);
+            layer.queryKeyValue.apply(normed, rows, queryKeyValue);
+            attend(slices, i);
+            layer.attentionOutput.apply(normed, rows, projected);
+            JavaOps.add(x, projected, rows);
+            layer.beforeInner.apply(x, rows, normed);
+            layer.innerInput.apply(normed, rows, inner);
+            JavaOps.activate(config.activation(), inner, rows);
+            layer.innerOutput.apply(inner, rows, projected);
+            JavaOps.add(x, projected, rows);
         }
+        float[][] results = weights.range.last() ? finish(slices) : states(slices);
         for (Slice slice : slices) {
-            Cache cache = (Cache) slice.cache();
-            cache.length += slice.tokens().length;
+            ((JavaCache) slice.cache()).grow(slice.tokens().length);
         }
-        return logits(slices, x);
+        return results;
     }
 
     @Override
@@ -73,157 +66,118 @@ final class JavaKernel implements Kernel {
     }
 
     @Override
+    public String device() {
+        return KernelOptions.CPU;
+    }
+
+    @Override
+    public LayerRange layers() {
+        return weights.range;
+    }
+
+    @Override
+    public long kvBytesPerToken() {
+        return 2L * Float.BYTES * weights.layers.length * config.width();
+    }
+
+    @Override
+    public Kernel replica() {
+        return new JavaKernel(weights);
+    }
+
+    @Override
     public void close() {
         // Nothing outside of the heap.
     }
 
-    private float[][] embed(List<Slice> slices, int rows) {
+    private void makeRoom(int rows) {
         int width = config.width();
-        float[][] x = new float[rows][width];
+        x = JavaOps.room(x, rows, width);
+        normed = JavaOps.room(normed, rows, width);
+        projected = JavaOps.room(projected, rows, width);
+        queryKeyValue = JavaOps.room(queryKeyValue, rows, 3 * width);
+        inner = JavaOps.room(inner, rows, config.innerWidth());
+    }
+
+    private void begin(List<Slice> slices) {
+        int width = config.width();
         int row = 0;
         for (Slice slice : slices) {
+            float[] states = slice.states();
             int position = slice.cache().length();
-            for (int token : slice.tokens()) {
-                for (int i = 0; i < width; i++) {
-                    x[row][i] = tokenEmbedding[token * width + i] + positionEmbedding[position * width + i];
+            for (int i = 0; i < slice.tokens().length; i++) {
+                if (states == null) {
+                    embed(slice.tokens()[i], position + i, x[row]);
+                } else {
+                    System.arraycopy(states, i * width, x[row], 0, width);
                 }
                 row++;
-                position++;
             }
         }
-        return x;
     }
 
-    private void attend(List<Slice> slices, int layer, float[][] queryKeyValue, float[][] result) {
-        float scale = config.attentionScale(layer);
+    private void embed(int token, int position, float[] to) {
+        float[] meaning = weights.embedding().tokens()[token];
+        float[] place = weights.embedding().positions()[position];
+        for (int i = 0; i < to.length; i++) {
+            to[i] = meaning[i] + place[i];
+        }
+    }
+
+    private void attend(List<Slice> slices, int layer) {
+        float scale = config.attentionScale(weights.range.from() + layer);
         int row = 0;
         for (Slice slice : slices) {
-            Cache cache = (Cache) slice.cache();
+            JavaCache cache = (JavaCache) slice.cache();
+            int position = cache.length();
             for (int i = 0; i < slice.tokens().length; i++) {
-                int position = cache.length + i;
-                cache.store(layer, position, queryKeyValue[row]);
-                attendRow(cache, layer, position, scale, queryKeyValue[row], result[row]);
+                float[] query = queryKeyValue[row];
+                cache.store(layer, position, query);
+                position++;
+                cache.attend(layer, position, scale, query, scratch, normed[row]);
                 row++;
             }
         }
     }
 
-    private void attendRow(Cache cache, int layer, int position, float scale, float[] query, float[] result) {
-        int headWidth = config.headWidth();
-        float[] scores = new float[position + 1];
-        Arrays.fill(result, 0);
-        for (int head = 0; head < config.heads(); head++) {
-            int offset = head * headWidth;
-            Arrays.fill(scores, 0);
-            for (int d = offset; d < offset + headWidth; d++) {
-                JavaOps.addScaled(scores, query[d], cache.keys[layer], d * cache.capacity, position + 1);
-            }
-            JavaOps.softmax(scores, scale);
-            JavaOps.weightedSum(scores, cache.values[layer], offset, config.width(), result, headWidth);
+    private float[][] states(List<Slice> slices) {
+        float[][] results = new float[slices.size()][];
+        int row = 0;
+        for (int i = 0; i < results.length; i++) {
+            int count = slices.get(i).tokens().length;
+            results[i] = joined(Arrays.copyOfRange(x, row, row + count));
+            row += count;
         }
+        return results;
     }
 
-    private float[][] logits(List<Slice> slices, float[][] x) {
-        float[][] logits = new float[slices.size()][0];
-        int wanted = (int) slices.stream().filter(Slice::logitsWanted).count();
-        float[][] last = new float[wanted][];
-        float[][] results = new float[wanted][config.vocabularySize()];
-        int row = -1;
-        int next = 0;
-        for (int i = 0; i < slices.size(); i++) {
-            row += slices.get(i).tokens().length;
-            if (slices.get(i).logitsWanted()) {
-                last[next] = x[row];
-                logits[i] = results[next];
-                next++;
+    private float[][] finish(List<Slice> slices) {
+        JavaWeights.Head head = weights.head();
+        float[][] results = new float[slices.size()][0];
+        List<float[]> logits = new ArrayList<>();
+        int row = 0;
+        for (int i = 0; i < results.length; i++) {
+            int end = row + slices.get(i).tokens().length;
+            if (slices.get(i).wanted() == Wanted.STATES) {
+                float[][] rows = Arrays.copyOfRange(x, row, end);
+                head.norm().apply(rows, rows.length, rows);
+                results[i] = joined(rows);
+            } else if (slices.get(i).wanted() == Wanted.LOGITS) {
+                head.norm().apply(x[end - 1], normed[logits.size()]);
+                results[i] = new float[config.vocabularySize()];
+                logits.add(results[i]);
             }
+            row = end;
         }
-        finalNorm.apply(last, last);
-        output.apply(last, results);
-        return logits;
+        head.output().apply(normed, logits.size(), logits.toArray(float[][]::new));
+        return results;
     }
 
-    private static final class Layer {
-        final Norm beforeAttention;
-        final Linear queryKeyValue;
-        final Linear attentionOutput;
-        final Norm beforeInner;
-        final Linear innerInput;
-        final Linear innerOutput;
-
-        Layer(Gpt2Config config, Checkpoint checkpoint, int index) {
-            String prefix = "h." + index + ".";
-            beforeAttention = new Norm(checkpoint, prefix + "ln_1", config.epsilon());
-            queryKeyValue = new Linear(checkpoint, prefix + "attn.c_attn");
-            attentionOutput = new Linear(checkpoint, prefix + "attn.c_proj");
-            beforeInner = new Norm(checkpoint, prefix + "ln_2", config.epsilon());
-            innerInput = new Linear(checkpoint, prefix + "mlp.c_fc");
-            innerOutput = new Linear(checkpoint, prefix + "mlp.c_proj");
+    private float[] joined(float[][] rows) {
+        float[] all = new float[rows.length * config.width()];
+        for (int row = 0; row < rows.length; row++) {
+            System.arraycopy(rows[row], 0, all, row * config.width(), config.width());
         }
-    }
-
-    private static final class Cache implements KvCache {
-        private final int width;
-        private final int capacity;
-        private final float[][] keys;
-        private final float[][] values;
-        private int length;
-
-        Cache(Gpt2Config config, int capacity) {
-            this.width = config.width();
-            this.capacity = capacity;
-            keys = new float[config.layers()][capacity * width];
-            values = new float[config.layers()][capacity * width];
-        }
-
-        @Override
-        public int length() {
-            return length;
-        }
-
-        @Override
-        public KvBlock save(int from, int tokens) {
-            Block block = new Block(new float[keys.length][tokens * width], new float[keys.length][tokens * width]);
-            for (int layer = 0; layer < keys.length; layer++) {
-                for (int d = 0; d < width; d++) {
-                    System.arraycopy(keys[layer], d * capacity + from, block.keys[layer], d * tokens, tokens);
-                }
-                System.arraycopy(values[layer], from * width, block.values[layer], 0, tokens * width);
-            }
-            return block;
-        }
-
-        @Override
-        public void append(KvBlock saved) {
-            Block block = (Block) saved;
-            int tokens = block.keys[0].length / width;
-            for (int layer = 0; layer < keys.length; layer++) {
-                for (int d = 0; d < width; d++) {
-                    System.arraycopy(block.keys[layer], d * tokens, keys[layer], d * capacity + length, tokens);
-                }
-                System.arraycopy(block.values[layer], 0, values[layer], length * width, tokens * width);
-            }
-            length += tokens;
-        }
-
-        @Override
-        public void close() {
-            // Nothing outside of the heap.
-        }
-
-        void store(int layer, int position, float[] queryKeyValue) {
-            for (int d = 0; d < width; d++) {
-                keys[layer][d * capacity + position] = queryKeyValue[width + d];
-            }
-            System.arraycopy(queryKeyValue, 2 * width, values[layer], position * width, width);
-        }
-    }
-
-    @SuppressWarnings("ArrayRecordComponent") // never compared
-    private record Block(float[][] keys, float[][] values) implements KvBlock {
-        @Override
-        public void close() {
-            // Nothing outside of the heap.
-        }
+        return all;
     }
 }

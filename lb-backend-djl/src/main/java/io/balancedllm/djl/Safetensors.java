@@ -7,21 +7,25 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import java.io.ByteArrayInputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
- * One file in the safetensors format: eight bytes of header length, a JSON header, then the tensors. Tensors are mapped
- * into memory one by one when asked for. The header is checked before anything is believed: length, JSON, types, shapes,
+ * One file in the safetensors format: eight bytes of header length, a JSON header, then the tensors. Tensors are read one
+ * by one when asked for, and a file that changed since its header was read is refused. The header is checked before anything is believed: length, JSON, types, shapes,
  * offsets in range and not overlapping, size equal to shape times width. Memory spent on a hostile header is bounded by
  * {@link #MAX_HEADER_BYTES} and {@link #MAX_TENSORS}.
  */
@@ -59,7 +63,8 @@ final class Safetensors {
 
     /** Where the bytes come from. */
     private interface Source {
-        ByteBuffer slice(long offset, long length) throws IOException;
+        /** Fills the buffer with the bytes that begin at this one. */
+        void read(long from, ByteBuffer into) throws IOException;
     }
 
     private final String file;
@@ -72,13 +77,15 @@ final class Safetensors {
         if (size < 8) {
             throw invalid("is " + size + " bytes long, too short for a header");
         }
-        long headerLength = slice(0, 8).getLong();
+        ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+        source.read(0, length);
+        long headerLength = length.getLong(0);
         if (headerLength < 2 || headerLength > MAX_HEADER_BYTES || headerLength > size - 8) {
             throw invalid("says its header is " + headerLength + " bytes long; 2 to "
                     + Math.min(MAX_HEADER_BYTES, size - 8) + " are possible");
         }
         byte[] header = new byte[(int) headerLength];
-        slice(8, headerLength).get(header);
+        source.read(8, ByteBuffer.wrap(header));
         long dataStart = 8 + headerLength;
         try (JsonParser parser = JSON.createParser(new ByteArrayInputStream(header))) {
             readHeader(parser, dataStart, size - dataStart);
@@ -88,17 +95,15 @@ final class Safetensors {
         refuseOverlaps();
     }
 
-    /** Opens a file; its tensors stay mapped for as long as they are referenced. */
+    /** Opens a file. */
     static Safetensors open(Path path) {
         try {
-            long size;
-            try (FileChannel channel = FileChannel.open(path)) {
-                size = channel.size();
-            }
-            return new Safetensors(path.toString(), size, (offset, length) -> {
+            BasicFileAttributes opened = Files.readAttributes(path, BasicFileAttributes.class);
+            return new Safetensors(path.toString(), opened.size(), (from, into) -> {
                 try (FileChannel channel = FileChannel.open(path)) {
-                    return channel.map(FileChannel.MapMode.READ_ONLY, offset, length);
+                    readFully(channel, from, into);
                 }
+                refuseChange(path, opened);
             });
         } catch (IOException e) {
             throw new InvalidModelException(path + " cannot be read: " + e.getMessage(), e);
@@ -109,9 +114,31 @@ final class Safetensors {
     static Safetensors of(String name, ByteBuffer whole) {
         try {
             return new Safetensors(
-                    name, whole.remaining(), (offset, length) -> whole.slice((int) offset, (int) length));
+                    name, whole.remaining(), (from, into) -> into.put(whole.slice((int) from, into.remaining())));
         } catch (IOException e) {
             throw new InvalidModelException(name + " cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    private static void readFully(FileChannel channel, long from, ByteBuffer into) throws IOException {
+        long position = from;
+        while (into.hasRemaining()) {
+            int count = channel.read(into, position);
+            if (count < 0) {
+                throw new EOFException("the file ends at byte " + position);
+            }
+            position += count;
+        }
+    }
+
+    /** Numbers of two files must not be mixed; a file replaced after loading does no harm. */
+    private static void refuseChange(Path path, BasicFileAttributes opened) throws IOException {
+        BasicFileAttributes now = Files.readAttributes(path, BasicFileAttributes.class);
+        boolean same = now.size() == opened.size()
+                && now.lastModifiedTime().equals(opened.lastModifiedTime())
+                && Objects.equals(now.fileKey(), opened.fileKey());
+        if (!same) {
+            throw new IOException("the file was replaced while it was read: load the model again");
         }
     }
 
@@ -128,15 +155,8 @@ final class Safetensors {
         if (entry.length() > Integer.MAX_VALUE) {
             throw invalid(name, "is larger than 2 GiB, which no GPT-2 tensor is");
         }
-        try {
-            return new Tensor(file, name, entry.type(), entry.shape(), slice(entry.start(), entry.length()));
-        } catch (IOException e) {
-            throw new InvalidModelException(file + ": tensor " + name + " cannot be mapped: " + e.getMessage(), e);
-        }
-    }
-
-    private ByteBuffer slice(long offset, long length) throws IOException {
-        return source.slice(offset, length).order(ByteOrder.LITTLE_ENDIAN);
+        return new Tensor(
+                file, name, entry.type(), entry.shape(), (from, into) -> source.read(entry.start() + from, into));
     }
 
     private void readHeader(JsonParser parser, long dataStart, long dataLength) throws IOException {

@@ -4,8 +4,11 @@ package io.balancedllm.djl;
 import io.balancedllm.completion.FinishReason;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.TokenLogprob;
+import io.balancedllm.djl.Kernel.Wanted;
+import io.balancedllm.prefix.PromptBlocks;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
@@ -13,8 +16,11 @@ import org.jspecify.annotations.Nullable;
 
 /** One choice of one request while it is generated: its tokens, its cache and its text. Used by the engine thread alone. */
 final class Sequence {
+    /** Tokens of an answer that a sequence has room for when it begins; most of them need more, and some never do. */
+    static final int FIRST_ANSWER_TOKENS = 32;
+
     private final int index;
-    private final int[] prompt;
+    private final Gpt2Request.Prepared prompt;
     private final Gpt2Request request;
     private final Gpt2Model model;
     private final Sampler sampler;
@@ -23,19 +29,23 @@ final class Sequence {
     private final IntList tokens = new IntList();
     private final Deque<HeldLogprob> heldLogprobs = new ArrayDeque<>();
     private Kernel.@Nullable KvCache cache;
+    private int capacity;
+    private int saved;
     private int decodedChars;
     private int emittedChars;
+    private final double[] stateSums;
 
-    Sequence(int index, int[] prompt, Gpt2Request request, Gpt2Model model, long seed) {
+    Sequence(int index, Gpt2Request.Prepared prompt, Gpt2Request request, Gpt2Model model, long seed) {
         this.index = index;
         this.prompt = prompt;
         this.request = request;
         this.model = model;
         sampler = new Sampler(request.sampling(), seed, model.config().vocabularySize());
-        sampler.see(prompt);
+        sampler.see(prompt.ids());
         decoder = model.tokenizer().decoder(true);
         stops = new StopStrings(request.stop());
-        tokens.addAll(prompt);
+        stateSums = new double[request.embeds() ? model.config().width() : 0];
+        tokens.addAll(prompt.ids());
     }
 
     int index() {
@@ -43,45 +53,157 @@ final class Sequence {
     }
 
     int newTokens() {
-        return tokens.size() - prompt.length;
+        return tokens.size() - prompt.ids().length;
     }
 
-    /** {@return how many tokens' keys and values to make room for} */
-    int room() {
-        return prompt.length + maxNewTokens();
+    /** {@return the room to begin or go on with: the tokens so far and some to come} */
+    int comfortableRoom() {
+        return room(tokens.size() + FIRST_ANSWER_TOKENS);
     }
 
-    /** Takes a cache, which {@link #release} closes, and returns how many tokens came from known prefixes. */
-    int admit(Kernel.KvCache newCache, PrefixCache prefixes) {
+    /** {@return the room it has once it grows} By half, so that what is copied stays a small part of what is computed. */
+    int nextRoom() {
+        return room(Math.max(capacity + KvMemory.ROOM_STEP, capacity * 3 / 2));
+    }
+
+    /** {@return the most room it can ever need} */
+    int mostRoom() {
+        return room(prompt.ids().length + maxNewTokens());
+    }
+
+    private int room(int wanted) {
+        int most = Math.min(model.contextLength(), prompt.ids().length + maxNewTokens());
+        int needed = Math.min(wanted, most);
+        int rounded = (needed + KvMemory.ROOM_STEP - 1) / KvMemory.ROOM_STEP * KvMemory.ROOM_STEP;
+        return Math.min(rounded, model.contextLength());
+    }
+
+    int capacity() {
+        return capacity;
+    }
+
+    /** {@return how many of its tokens a prefix cache holds now; they are the last to go} */
+    int cachedIn(PrefixCache prefixes) {
+        return prefixes.match(tokens.toArray(), blocks());
+    }
+
+    /** Takes a cache and returns how many tokens came from known prefixes. */
+    int admit(Kernel.KvCache newCache, int room, PrefixCache prefixes) {
         cache = newCache;
-        return prefixes.restore(prompt, newCache);
+        capacity = room;
+        saved = request.embeds() ? 0 : prefixes.restore(tokens.toArray(), blocks(), newCache);
+        return saved;
     }
 
-    /** Frees the cache; its blocks are kept unless the sequence failed and its numbers may be bad. */
-    void release(@Nullable PrefixCache prefixes) {
-        Kernel.KvCache held = cache;
-        if (held != null) {
-            if (prefixes != null) {
-                prefixes.save(tokens.toArray(), held);
-            }
-            held.close();
-            cache = null;
+    /** {@return the prompt, where it could be computed elsewhere} */
+    int[] promptToSend() {
+        return prompt.ids();
+    }
+
+    boolean embeds() {
+        return request.embeds();
+    }
+
+    /** Takes over what was computed elsewhere, in blocks from the start of the prompt, beyond what it has. */
+    void append(List<Kernel.KvBlock> blocks) {
+        for (Kernel.KvBlock block : blocks.subList(cache().length() / PrefixCache.BLOCK_TOKENS, blocks.size())) {
+            cache().append(block);
         }
+    }
+
+    /** Goes on in a larger cache, into which it copies what it has, a part at a time. {@return the old one, to be freed} */
+    Kernel.KvCache moveTo(Kernel.KvCache larger, int room) {
+        Kernel.KvCache old = cache();
+        for (int from = 0; from < old.length(); from += KvMemory.ROOM_STEP) {
+            try (Kernel.KvBlock part = old.save(from, Math.min(KvMemory.ROOM_STEP, old.length() - from))) {
+                larger.append(part);
+            }
+        }
+        cache = larger;
+        capacity = room;
+        return old;
+    }
+
+    /** {@return the cache, which the sequence no longer has; null if it had none} */
+    Kernel.@Nullable KvCache giveUpCache() {
+        Kernel.KvCache held = cache;
+        cache = null;
+        capacity = 0;
+        Arrays.fill(stateSums, 0);
+        return held;
     }
 
     /** {@return how many tokens are to be fed before the next can be drawn} */
     int unfed() {
-        return tokens.size() - cache().length();
+        Kernel.KvCache held = cache;
+        return held == null ? tokens.size() : tokens.size() - held.length();
+    }
+
+    /** {@return whether what is unfed has no room} */
+    boolean full() {
+        return tokens.size() > capacity;
     }
 
     /** {@return the next tokens to feed; logits are wanted with the last one} */
     Kernel.Slice slice(int count) {
         int fed = cache().length();
-        return new Kernel.Slice(cache(), tokens.toArray(fed, fed + count), fed + count == tokens.size());
+        boolean last = fed + count == tokens.size();
+        Wanted wanted = request.embeds() ? Wanted.STATES : last ? Wanted.LOGITS : Wanted.NOTHING;
+        return new Kernel.Slice(cache(), tokens.toArray(fed, fed + count), wanted, null);
     }
 
+    /** Saves what has been computed of the prompt since the last time. */
     void savePrompt(PrefixCache prefixes) {
-        prefixes.save(prompt, cache());
+        if (request.embeds()) {
+            return;
+        }
+        int computed = Math.min(cache().length(), prompt.ids().length);
+        if (computed - saved >= PrefixCache.BLOCK_TOKENS) {
+            saved = computed / PrefixCache.BLOCK_TOKENS * PrefixCache.BLOCK_TOKENS;
+            prefixes.save(prompt.ids(), prompt.blocks(), cache());
+        }
+    }
+
+    /** Saves all that has been computed. */
+    void save(PrefixCache prefixes) {
+        Kernel.KvCache held = cache;
+        if (held != null && !request.embeds()) {
+            prefixes.save(tokens.toArray(), blocks(), held);
+        }
+    }
+
+    /** Takes back what has been saved: its numbers may be bad. */
+    void forget(PrefixCache prefixes) {
+        prefixes.forget(blocks());
+    }
+
+    private PromptBlocks blocks() {
+        return newTokens() == 0 ? prompt.blocks() : PrefixCache.blocks(tokens.toArray(), request.cacheSalt());
+    }
+
+    /**
+     * Adds the states of the tokens fed last, [tokens, width], to their mean.
+     *
+     * @return the mean of all, of length 1, or null while tokens are missing
+     * @throws LlmException when the model gave no usable numbers
+     */
+    float @Nullable [] addStates(float[] states) {
+        if (!TokenProbabilities.finite(states)) {
+            throw new LlmException(
+                    LlmException.Reason.SERVER_ERROR, "the model gave states that are no finite numbers");
+        }
+        for (int i = 0; i < states.length; i++) {
+            stateSums[i % stateSums.length] += states[i];
+        }
+        if (unfed() > 0) {
+            return null;
+        }
+        double norm = Math.sqrt(Arrays.stream(stateSums).map(sum -> sum * sum).sum());
+        float[] vector = new float[stateSums.length];
+        for (int i = 0; i < vector.length; i++) {
+            vector[i] = (float) (norm == 0 ? 0 : stateSums[i] / norm);
+        }
+        return vector;
     }
 
     /**
@@ -119,14 +241,15 @@ final class Sequence {
     }
 
     private int maxNewTokens() {
-        return Math.min(request.maxNewTokens(), model.contextLength() - prompt.length);
+        return Math.min(request.maxNewTokens(), model.contextLength() - prompt.ids().length);
     }
 
     private Kernel.KvCache cache() {
-        if (cache == null) {
+        Kernel.KvCache held = cache;
+        if (held == null) {
             throw new IllegalStateException("the sequence is not running");
         }
-        return cache;
+        return held;
     }
 
     private void append(String piece, StringBuilder text) {

@@ -28,8 +28,8 @@ final class Golden {
         }
     }
 
-    static Gpt2Model model(String name, Gpt2Model.KernelChoice kernel) {
-        return Gpt2Model.load(ModelFiles.directory(path(name)), name, kernel, 1);
+    static Gpt2Model model(String name, KernelChoice kernel) {
+        return Gpt2Model.load(ModelFiles.directory(path(name)), name, KernelOptions.DEFAULT.choice(kernel));
     }
 
     static JsonNode numbers(String model) {

@@ -6,14 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ModelLoadingTest {
@@ -113,6 +116,20 @@ class ModelLoadingTest {
         Files.move(directory.resolve("model.safetensors"), directory.resolve("model.fp16.safetensors"));
         try (Gpt2Model model = Gpt2Model.load(directory)) {
             assertThat(model.contextLength()).isEqualTo(128);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"PLAIN_JAVA", "SCRIPT", "ONE_DNN", "HALF_WEIGHTS"})
+    void aLoadedModelDoesNotCareWhatBecomesOfItsFiles(KernelChoice kernel) throws IOException {
+        Path file = directory.resolve("model.safetensors");
+        try (Gpt2Model model =
+                Gpt2Model.load(ModelFiles.directory(directory), "model", KernelOptions.DEFAULT.choice(kernel))) {
+            float[] before = model.logits(new int[] {1, 2, 3});
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                channel.truncate(100);
+            }
+            assertThat(model.logits(new int[] {1, 2, 3})).containsExactly(before);
         }
     }
 

@@ -4,16 +4,18 @@ package io.balancedllm.djl;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.balancedllm.djl.Gpt2Model.KernelChoice;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class NativeMemoryTest {
     private static final int WARM_UP = 500;
@@ -21,15 +23,40 @@ class NativeMemoryTest {
     private static final int ALLOWED_KILOBYTES = 16_384;
     private static final Path SMAPS = Path.of("/proc/self/smaps_rollup");
 
-    @Test
-    void nativeMemoryIsFlatOverAThousandSteps() throws IOException {
-        assertFlat(1_000);
+    @ParameterizedTest
+    @EnumSource(names = {"SCRIPT", "ONE_DNN", "HALF_WEIGHTS"})
+    void nativeMemoryIsFlatOverAThousandSteps(KernelChoice kernel) throws IOException {
+        assertFlat(kernel, 1_000);
     }
 
     @Test
     @Tag("long")
     void nativeMemoryIsFlatOverTenThousandSteps() throws IOException {
-        assertFlat(10_000);
+        assertFlat(KernelChoice.ONE_DNN, 10_000);
+    }
+
+    @Test
+    void closingAKernelFreesItsWeights() throws IOException {
+        assumeTrue(Files.isReadable(SMAPS), "skipped: " + SMAPS + " is only on Linux");
+        Gpt2Config config =
+                new Gpt2Config(20_000, 64, 512, 2, 8, 2_048, 1e-5f, Activation.GELU_TANH, true, false, true, Set.of());
+        Checkpoint drawn = Checkpoint.drawn(config, 1, Checkpoint.INITIAL_DEVIATION);
+        long weights = Float.BYTES * config.parameters() / 1024;
+        for (KernelChoice choice : List.of(KernelChoice.SCRIPT, KernelChoice.ONE_DNN, KernelChoice.HALF_WEIGHTS)) {
+            load(config, drawn, choice);
+            long before = nativeKilobytes();
+            for (int i = 0; i < 4; i++) {
+                load(config, drawn, choice);
+            }
+            assertThat(nativeKilobytes() - before).as("kB kept by %s", choice).isLessThan(weights);
+        }
+    }
+
+    private static void load(Gpt2Config config, Checkpoint drawn, KernelChoice choice) {
+        try (Kernel kernel = Kernels.load(config, drawn, KernelOptions.DEFAULT.choice(choice));
+                Kernel.KvCache cache = kernel.allocate(8)) {
+            kernel.step(List.of(new Kernel.Slice(cache, new int[] {1, 2}, true)));
+        }
     }
 
     /**
@@ -39,17 +66,17 @@ class NativeMemoryTest {
      * at the beginning and at the end is the median of three samples each. The module's tests run on a heap of fixed size,
      * touched as a whole at the start, so what changes is not the heap's.
      */
-    private static void assertFlat(int steps) throws IOException {
+    private static void assertFlat(KernelChoice kernel, int steps) throws IOException {
         assumeTrue(Files.isReadable(SMAPS), "skipped: " + SMAPS + " is only on Linux");
-        try (Gpt2Model model = Golden.model("gpt2-tiny-a", KernelChoice.ND_ARRAY)) {
+        try (Gpt2Model model = Golden.model("gpt2-tiny-a", kernel)) {
             run(model.kernel(), WARM_UP);
-            int arraysBefore = ((NdArrayKernel) model.kernel()).managedArrays();
+            int arraysBefore = ((ScriptKernel) model.kernel()).managedArrays();
             long[] kilobytes = new long[SAMPLES];
             for (int i = 0; i < SAMPLES; i++) {
                 run(model.kernel(), steps / SAMPLES);
                 kilobytes[i] = nativeKilobytes();
             }
-            assertThat(((NdArrayKernel) model.kernel()).managedArrays()).isEqualTo(arraysBefore);
+            assertThat(((ScriptKernel) model.kernel()).managedArrays()).isEqualTo(arraysBefore);
             assertThat(median(kilobytes, SAMPLES - 3) - median(kilobytes, 0))
                     .as("kB at each tenth of the run: %s", Arrays.toString(kilobytes))
                     .isLessThan(ALLOWED_KILOBYTES);

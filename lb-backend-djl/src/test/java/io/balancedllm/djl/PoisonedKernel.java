@@ -42,6 +42,26 @@ final class PoisonedKernel implements Kernel {
     }
 
     @Override
+    public String device() {
+        return kernel.device();
+    }
+
+    @Override
+    public LayerRange layers() {
+        return kernel.layers();
+    }
+
+    @Override
+    public long kvBytesPerToken() {
+        return kernel.kvBytesPerToken();
+    }
+
+    @Override
+    public Kernel replica() {
+        return new PoisonedKernel(kernel.replica());
+    }
+
+    @Override
     public void close() {
         kernel.close();
     }

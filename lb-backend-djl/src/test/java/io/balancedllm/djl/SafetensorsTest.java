@@ -5,11 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -72,6 +77,22 @@ class SafetensorsTest {
         assertThatThrownBy(() -> Safetensors.of("evil.safetensors", ByteBuffer.allocate(7)))
                 .isInstanceOf(InvalidModelException.class)
                 .hasMessageContaining("too short");
+    }
+
+    @Test
+    void aFileThatIsReplacedWhileItIsReadIsRefused(@TempDir Path directory) throws IOException {
+        Path path = directory.resolve("model.safetensors");
+        Files.write(path, file(tensor("F32", "[2]", "[0,8]"), 8).array());
+        Tensor tensor = Safetensors.open(path).tensor("a");
+        assertThat(tensor.floats()).containsExactly(0, 0);
+        Path other = directory.resolve("other");
+        Files.write(other, file(tensor("F32", "[2]", "[0,8]"), 8).array());
+        Files.move(other, path, StandardCopyOption.REPLACE_EXISTING);
+        assertThatThrownBy(tensor::floats)
+                .isInstanceOf(InvalidModelException.class)
+                .hasMessageContaining("replaced while it was read");
+        Files.write(path, new byte[20]);
+        assertThatThrownBy(tensor::floats).isInstanceOf(InvalidModelException.class);
     }
 
     @Test

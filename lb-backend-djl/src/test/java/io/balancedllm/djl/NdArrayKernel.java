@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.djl;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.NDScope;
 import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.core.Embedding;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.pytorch.jni.JniUtils;
-import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +29,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class NdArrayKernel implements Kernel {
     private final Gpt2Config config;
+    private final Checkpoint checkpoint;
+    private final LayerRange range;
     private final NDManager manager;
     private final NDArray tokenEmbedding;
     private final NDArray positionEmbedding;
@@ -36,14 +38,16 @@ final class NdArrayKernel implements Kernel {
     private final Norm finalNorm;
     private final NDArray output;
 
-    NdArrayKernel(Gpt2Config config, Checkpoint checkpoint, int threads) {
+    NdArrayKernel(Gpt2Config config, Checkpoint checkpoint, LayerRange range, int threads) {
         this.config = config;
-        manager = TorchRuntime.open(threads);
+        this.checkpoint = checkpoint;
+        this.range = range;
+        manager = TorchRuntime.open(new TorchRuntime.Place(Device.cpu(), Precision.FP32, threads));
         tokenEmbedding = array(checkpoint.tensor("wte.weight"));
         positionEmbedding = array(checkpoint.tensor("wpe.weight"));
-        layers = new Layer[config.layers()];
+        layers = new Layer[range.size()];
         for (int i = 0; i < layers.length; i++) {
-            layers[i] = new Layer(checkpoint, i);
+            layers[i] = new Layer(checkpoint, range.from() + i);
         }
         finalNorm = new Norm(checkpoint, "ln_f");
         output = config.tiedOutput() ? tokenEmbedding : array(checkpoint.output());
@@ -51,7 +55,7 @@ final class NdArrayKernel implements Kernel {
 
     @Override
     public KvCache allocate(int tokens) {
-        Shape shape = new Shape(config.layers(), 2, config.heads(), tokens, config.headWidth());
+        Shape shape = new Shape(range.size(), 2, config.heads(), tokens, config.headWidth());
         return new Cache(manager.zeros(shape));
     }
 
@@ -71,6 +75,26 @@ final class NdArrayKernel implements Kernel {
     @Override
     public String name() {
         return "NDArray";
+    }
+
+    @Override
+    public String device() {
+        return KernelOptions.CPU;
+    }
+
+    @Override
+    public LayerRange layers() {
+        return range;
+    }
+
+    @Override
+    public long kvBytesPerToken() {
+        return 2L * Float.BYTES * range.size() * config.width();
+    }
+
+    @Override
+    public Kernel replica() {
+        return new NdArrayKernel(config, checkpoint, range, 1);
     }
 
     @Override
@@ -95,14 +119,33 @@ final class NdArrayKernel implements Kernel {
             NDArray inner = activate(layer.innerInput.apply(layer.beforeInner.apply(x)));
             x = x.add(layer.innerOutput.apply(inner));
         }
-        float[][] logits = logits(step, slices, x);
+        float[][] results = range.last() ? logits(step, slices, x) : new float[slices.size()][];
+        NDArray states = range.last() ? finalNorm.apply(x) : x;
+        int row = 0;
+        for (int i = 0; i < results.length; i++) {
+            Slice slice = slices.get(i);
+            int end = row + slice.tokens().length;
+            if (!range.last() || slice.wanted() == Wanted.STATES) {
+                results[i] =
+                        states.get(step, new NDIndex().addSliceDim(row, end)).toFloatArray();
+            }
+            row = end;
+        }
         for (Slice slice : slices) {
             ((Cache) slice.cache()).length += slice.tokens().length;
         }
-        return logits;
+        return results;
     }
 
     private NDArray embed(NDManager step, List<Slice> slices) {
+        if (!range.first()) {
+            NDList states = new NDList();
+            for (Slice slice : slices) {
+                float[] own = Objects.requireNonNull(slice.states());
+                states.add(step.create(own, new Shape(slice.tokens().length, config.width())));
+            }
+            return NDArrays.concat(states, 0);
+        }
         IntList tokens = new IntList();
         IntList positions = new IntList();
         for (Slice slice : slices) {
@@ -160,7 +203,7 @@ final class NdArrayKernel implements Kernel {
         cache.array.set(Cache.range(layer, cache.length, length), heads.get(step, new NDIndex("1:3")));
         NDArray known = cache.array.get(step, Cache.range(layer, 0, length));
         NDArray scores = heads.get(step, 0).matMul(known.get(step, 0).swapAxes(1, 2));
-        scores.muli(config.attentionScale(layer));
+        scores.muli(config.attentionScale(range.from() + layer));
         if (mask != null) {
             scores.addi(mask);
         }
@@ -208,8 +251,7 @@ final class NdArrayKernel implements Kernel {
     }
 
     private NDArray array(Tensor tensor) {
-        ByteBuffer values = tensor.direct();
-        return manager.create(values, new Shape(tensor.shape()), DataType.FLOAT32);
+        return manager.create(tensor.floats(), new Shape(tensor.shape()));
     }
 
     private final class Layer {
@@ -285,6 +327,11 @@ final class NdArrayKernel implements Kernel {
         }
 
         @Override
+        public void truncate(int tokens) {
+            length = Math.min(length, tokens);
+        }
+
+        @Override
         public KvBlock save(int from, int tokens) {
             try (NDArray view = array.get(all(from, from + tokens))) {
                 return new Block(view.duplicate());
@@ -293,9 +340,14 @@ final class NdArrayKernel implements Kernel {
 
         @Override
         public void append(KvBlock saved) {
-            NDArray block = ((Block) saved).array();
-            int tokens = Math.toIntExact(block.getShape().get(3));
-            array.set(all(length, length + tokens), block);
+            int tokens = saved.tokens();
+            Shape shape = array.getShape();
+            try (NDArray block = array.getManager()
+                    .create(
+                            saved.floats(),
+                            new Shape(shape.get(0), shape.get(1), shape.get(2), tokens, shape.get(4)))) {
+                array.set(all(length, length + tokens), block);
+            }
             length += tokens;
         }
 
@@ -310,6 +362,16 @@ final class NdArrayKernel implements Kernel {
     }
 
     private record Block(NDArray array) implements KvBlock {
+        @Override
+        public int tokens() {
+            return Math.toIntExact(array.getShape().get(3));
+        }
+
+        @Override
+        public float[] floats() {
+            return array.toFloatArray();
+        }
+
         @Override
         public void close() {
             array.close();
