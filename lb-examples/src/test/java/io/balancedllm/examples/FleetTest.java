@@ -107,11 +107,16 @@ class FleetTest {
     }
 
     @Test
-    void embeddingsAreUnsupportedWithAReason() {
+    void embeddingsComeOverTheWireAndWhatIsUnsupportedSaysSo() {
         try (BalancedLlm remote = over(steady)) {
-            LlmException failure =
-                    catchThrowableOfType(LlmException.class, () -> remote.embed(EmbeddingRequest.of("a fox")));
+            List<float[]> vectors =
+                    remote.embed(EmbeddingRequest.of("a fox", "a fox")).vectors();
+            assertThat(vectors).hasSize(2);
+            assertThat(vectors.get(0)).containsExactly(vectors.get(1));
 
+            EmbeddingRequest shorter =
+                    EmbeddingRequest.of("a fox").newBuilder().dimensions(5).build();
+            LlmException failure = catchThrowableOfType(LlmException.class, () -> remote.embed(shorter));
             assertThat(failure.reason()).isEqualTo(Reason.UNSUPPORTED);
         }
     }

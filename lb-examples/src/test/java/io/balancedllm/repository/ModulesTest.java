@@ -30,7 +30,16 @@ class ModulesTest {
     private static final String TESTKIT = "io.balancedllm.testkit..";
     private static final String EXAMPLES = "io.balancedllm.examples..";
     private static final String[] HIDDEN_LIBRARIES = {
-        "com.fasterxml..", "okhttp3..", "okio..", "kotlin..", "org.HdrHistogram..", "ai.djl..", "org.slf4j.."
+        "com.fasterxml..",
+        "okhttp3..",
+        "okio..",
+        "kotlin..",
+        "org.HdrHistogram..",
+        "ai.djl..",
+        "io.lettuce..",
+        "io.netty..",
+        "reactor..",
+        "org.slf4j.."
     };
     private static final Set<String> EMPTY_NAMES =
             Set.of("util", "utils", "common", "impl", "helper", "helpers", "internal", "manager", "misc");

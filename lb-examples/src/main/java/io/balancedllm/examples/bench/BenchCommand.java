@@ -17,7 +17,10 @@ import picocli.CommandLine.Spec;
             IndexCommand.class,
             HashCommand.class,
             HealthCommand.class,
-            CacheCommand.class
+            CacheCommand.class,
+            Gpt2Command.class,
+            EngineCommand.class,
+            RedisCommand.class
         },
         synopsisSubcommandLabel = "BENCHMARK",
         mixinStandardHelpOptions = true)

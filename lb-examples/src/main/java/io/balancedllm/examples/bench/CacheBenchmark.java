@@ -98,7 +98,6 @@ public class CacheBenchmark {
         final Completion answer = Completion.builder(Operation.CHAT)
                 .choice(new Choice(0, Message.assistant("Because."), FinishReason.STOP, null, Map.of()))
                 .build();
-        int next;
 
         Entries(int count) {
             this.count = count;
@@ -142,16 +141,14 @@ public class CacheBenchmark {
             cache.store(key, new CacheLookup.Miss(new CacheOutcome.Miss(), embedding, 0), answer);
         }
 
-        final CacheLookup lookUp() {
-            next = (next + 1) % QUERIES;
-            return cache.lookup(keys[next], requests[next])
+        final CacheLookup lookUp(int query) {
+            return cache.lookup(keys[query], requests[query])
                     .toCompletableFuture()
                     .join();
         }
 
-        final int multiplyOut() {
-            next = (next + 1) % QUERIES;
-            float[] query = queries[next].vector();
+        final int multiplyOut(int number) {
+            float[] query = queries[number].vector();
             int best = 0;
             float highest = -1;
             for (int entry = 0; entry < count; entry++) {
@@ -170,7 +167,9 @@ public class CacheBenchmark {
 
         @Override
         public CompletionStage<List<Embedding>> embed(List<String> texts) {
-            return CompletableFuture.completedFuture(List.of(queries[next]));
+            String text = texts.get(0);
+            int query = Integer.parseInt(text, text.lastIndexOf(' ') + 1, text.length(), 10);
+            return CompletableFuture.completedFuture(List.of(queries[query]));
         }
 
         @Override
@@ -212,6 +211,17 @@ public class CacheBenchmark {
         }
     }
 
+    /** Which text is asked next, by each thread. */
+    @State(Scope.Thread)
+    public static class Cursor {
+        private int last;
+
+        int next() {
+            last = (last + 1) % QUERIES;
+            return last;
+        }
+    }
+
     /** A call that is answered from the exact cache. */
     @Benchmark
     public Completion exactHit(Known known) {
@@ -228,32 +238,32 @@ public class CacheBenchmark {
 
     /** A hit among ten thousand. */
     @Benchmark
-    public CacheLookup lookUpTen(TenThousand entries) {
-        return entries.lookUp();
+    public CacheLookup lookUpTen(TenThousand entries, Cursor cursor) {
+        return entries.lookUp(cursor.next());
     }
 
     /** A hit among a hundred thousand. */
     @Benchmark
-    public CacheLookup lookUpHundred(HundredThousand entries) {
-        return entries.lookUp();
+    public CacheLookup lookUpHundred(HundredThousand entries, Cursor cursor) {
+        return entries.lookUp(cursor.next());
     }
 
     /** The nearest of ten thousand, multiplied out. */
     @Benchmark
-    public int multiplyTen(TenThousand entries) {
-        return entries.multiplyOut();
+    public int multiplyTen(TenThousand entries, Cursor cursor) {
+        return entries.multiplyOut(cursor.next());
     }
 
     /** The nearest of a hundred thousand, multiplied out. */
     @Benchmark
-    public int multiplyHundred(HundredThousand entries) {
-        return entries.multiplyOut();
+    public int multiplyHundred(HundredThousand entries, Cursor cursor) {
+        return entries.multiplyOut(cursor.next());
     }
 
     /** An answer is stored in place of an older one. */
     @Benchmark
-    public void store(TenThousand entries) {
-        entries.next = (entries.next + 1) % QUERIES;
-        entries.store(entries.keys[entries.next], entries.queries[entries.next]);
+    public void store(TenThousand entries, Cursor cursor) {
+        int query = cursor.next();
+        entries.store(entries.keys[query], entries.queries[query]);
     }
 }

@@ -13,10 +13,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** What a hit costs. */
+/** What hits, lookups and what is kept for them cost. */
 @Command(
         name = "cache",
-        description = "Hits of the exact cache, and lookups by meaning without the embedding, on one thread.",
+        description = "Hits, lookups by meaning, calls that share one generation, and the memory of an index.",
         mixinStandardHelpOptions = true)
 public final class CacheCommand implements Callable<Integer> {
     private static final double NANOS_PER_MICRO = 1e3;
@@ -43,6 +43,7 @@ public final class CacheCommand implements Callable<Integer> {
                 "lookUpHundred",
                 "multiplyHundred",
                 "store");
+        double two = jmh.run(CacheBenchmark.class, 2, "lookUpTen", Map.of()).nanos() / NANOS_PER_MICRO;
         double exact = micros(scores, "exactHit");
         Comparison.print(
                 spec.commandLine().getOut(),
@@ -67,7 +68,12 @@ public final class CacheCommand implements Callable<Integer> {
                                 micros(scores, "lookUpHundred"),
                                 "multiplying out",
                                 micros(scores, "multiplyHundred")),
-                        new Comparison("store", "us", micros(scores, "store"), "exact hit", exact)));
+                        new Comparison(
+                                "the same, two at a time", "us", two, "one at a time", micros(scores, "lookUpTen")),
+                        new Comparison("store", "us", micros(scores, "store"), "exact hit", exact),
+                        HitsByMeaning.measure(),
+                        Followers.measure(),
+                        IndexMemory.measure()));
         return ExitCode.OK;
     }
 

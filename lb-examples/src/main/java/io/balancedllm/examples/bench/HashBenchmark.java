@@ -15,8 +15,10 @@ import java.util.zip.CRC32C;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /**
@@ -38,8 +40,16 @@ public class HashBenchmark {
         final CallOptions session = CallOptions.builder().session("a").build();
         final CompletionRequest request = request(MESSAGES);
 
-        /** One message more, the history made anew, as by a gateway that parses every request. */
-        final CompletionRequest nextTurn = request(MESSAGES + 1);
+        /** The conversation as it grows, the history made anew each time, as by a gateway that parses every request. */
+        final CompletionRequest[] turns = new CompletionRequest[MESSAGES];
+
+        /** Makes the turns. */
+        @Setup
+        public void grow() {
+            for (int turn = 0; turn < turns.length; turn++) {
+                turns[turn] = request(turn + 1);
+            }
+        }
 
         private static CompletionRequest request(int messages) {
             CompletionRequest.Builder request = CompletionRequest.builder("m");
@@ -62,14 +72,30 @@ public class HashBenchmark {
         return conversation.encoder.encode(conversation.request, CallOptions.DEFAULT);
     }
 
-    /** This turn and the one after it, of a session. */
+    /** A turn of a session that grows from one message to all, on average. */
     @Benchmark
     @BenchmarkMode(Mode.AverageTime)
     @OutputTimeUnit(TimeUnit.NANOSECONDS)
-    public PromptBlocks oursNextTurn(Conversation conversation) {
-        // The same turn again is nothing new, and puts the memory back to where the next turn finds it.
-        conversation.encoder.encode(conversation.request, conversation.session);
-        return conversation.encoder.encode(conversation.nextTurn, conversation.session);
+    @OperationsPerInvocation(MESSAGES)
+    public int turnOfSession(Conversation conversation) {
+        return encodeTurns(conversation, conversation.session);
+    }
+
+    /** The same where nobody says that it is a session. */
+    @Benchmark
+    @BenchmarkMode(Mode.AverageTime)
+    @OutputTimeUnit(TimeUnit.NANOSECONDS)
+    @OperationsPerInvocation(MESSAGES)
+    public int turnAnew(Conversation conversation) {
+        return encodeTurns(conversation, CallOptions.DEFAULT);
+    }
+
+    private static int encodeTurns(Conversation conversation, CallOptions options) {
+        int blocks = 0;
+        for (CompletionRequest turn : conversation.turns) {
+            blocks += conversation.encoder.encode(turn, options).size();
+        }
+        return blocks;
     }
 
     /** CRC-32C, by the processor's own instruction. */

@@ -61,7 +61,8 @@ public final class CacheReportCommand implements Callable<Integer> {
     @Option(
             names = "--pairs",
             paramLabel = "FILE",
-            description = "Lines of label<TAB>a<TAB>b, label 1 = one answer serves both. Default: a few built in.")
+            description = "Lines of label<TAB>a<TAB>b, label 1 = one answer serves both; or GPTCache's mock_data.json."
+                    + " Default: a few built in.")
     private List<Path> files = new ArrayList<>();
 
     @Option(

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.examples.cache;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.balancedllm.examples.console.Failure;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -50,14 +52,36 @@ record LabelledPairs(String name, List<Pair> pairs) {
         }
     }
 
-    /** {@return the pairs of a file with lines of label, text and text; columns before the label are passed over} */
+    /**
+     * {@return the pairs of a file} It has lines of label, text and text, columns before the label passed over; or is a JSON
+     * array of {@code {"origin": text, "similar": text}}, as GPTCache has its test data, all of which are the same.
+     */
     static LabelledPairs read(Path file) {
         try {
             String name = String.valueOf(file.getFileName()).replaceFirst("\\.\\w+$", "");
+            if (file.toString().endsWith(".json")) {
+                return new LabelledPairs(name, similar(file));
+            }
             return new LabelledPairs(name, parse(file.toString(), Files.readAllLines(file)));
         } catch (IOException e) {
             throw new Failure("cannot read " + file + ": " + e.getMessage(), e);
         }
+    }
+
+    private static List<Pair> similar(Path file) throws IOException {
+        List<Pair> pairs = new ArrayList<>();
+        for (JsonNode pair : new ObjectMapper().readTree(file.toFile())) {
+            String origin = pair.path("origin").asText();
+            String similar = pair.path("similar").asText();
+            if (origin.isBlank() || similar.isBlank()) {
+                throw new Failure(file + ": element " + pairs.size() + " has no \"origin\" or no \"similar\"", null);
+            }
+            pairs.add(new Pair(true, origin, similar));
+        }
+        if (pairs.isEmpty()) {
+            throw new Failure(file + " has no pairs", null);
+        }
+        return pairs;
     }
 
     private static List<Pair> parse(String name, List<String> lines) {

@@ -39,13 +39,15 @@ final class CellRuns {
     private final Path traces;
     private final CellTable table;
     private final int seeds;
+    private final long firstSeed;
     private final PrintWriter err;
     private final Map<String, Trace> read = new HashMap<>();
 
-    CellRuns(Path traces, Path file, int seeds, PrintWriter err) throws IOException {
+    CellRuns(Path traces, Path file, long firstSeed, int seeds, PrintWriter err) throws IOException {
         this.traces = traces;
         this.table = new CellTable(file);
         this.seeds = seeds;
+        this.firstSeed = firstSeed;
         this.err = err;
     }
 
@@ -68,7 +70,7 @@ final class CellRuns {
     void run(String only, List<String> policies, int threads) throws IOException {
         List<Run> todo = new ArrayList<>();
         // Seed by seed, so that an interrupted comparison has something of every cell.
-        for (long seed = 1; seed <= seeds; seed++) {
+        for (long seed = firstSeed; seed < firstSeed + seeds; seed++) {
             for (Cell cell : Cell.all()) {
                 for (String policy : policies) {
                     if (cell.key().startsWith(only) && !table.has(cell, policy, seed)) {

@@ -61,6 +61,9 @@ public final class CompareCommand implements Callable<Integer> {
     @Option(names = "--seeds", paramLabel = "K", description = "Runs each is the mean of. Default: 1; 5 with --cells.")
     private @Nullable Integer seeds;
 
+    @Option(names = "--first-seed", paramLabel = "S", description = "Of the cells. Default: ${DEFAULT-VALUE}.")
+    private long firstSeed = 1;
+
     @Option(
             names = "--plot",
             paramLabel = "FILE",
@@ -153,7 +156,7 @@ public final class CompareCommand implements Callable<Integer> {
     private void runCells() {
         PrintWriter err = spec.commandLine().getErr();
         try {
-            CellRuns runs = new CellRuns(traces, file, seeds == null ? CellRuns.DEFAULT_SEEDS : seeds, err);
+            CellRuns runs = new CellRuns(traces, file, firstSeed, seeds == null ? CellRuns.DEFAULT_SEEDS : seeds, err);
             List<String> names = policies.isEmpty() ? CellRuns.standard() : policies;
             runs.run(only, names, threads);
             runs.print(names, spec.commandLine().getOut());

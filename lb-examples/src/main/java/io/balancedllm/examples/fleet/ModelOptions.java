@@ -2,9 +2,9 @@
 package io.balancedllm.examples.fleet;
 
 import io.balancedllm.djl.Gpt2Backend;
+import io.balancedllm.djl.Gpt2Pool;
 import io.balancedllm.djl.InvalidModelException;
 import io.balancedllm.endpoint.Endpoint;
-import io.balancedllm.endpoint.LlmBackend;
 import io.balancedllm.examples.console.Failure;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,24 +64,19 @@ public final class ModelOptions {
                     command.commandLine(), "--replicas must be 1 to " + MAX_REPLICAS + ", got " + count);
         }
         checkDirectory(command, model);
-        List<Endpoint> endpoints = new ArrayList<>();
+        if (model != null) {
+            NativeLibraries.announceUnpacking(model, command.commandLine().getErr());
+        }
+        Gpt2Pool.Builder pool = model == null ? Gpt2Pool.builder() : Gpt2Pool.builder(model);
         try {
-            for (int replica = 1; replica <= count; replica++) {
-                endpoints.add(Endpoint.of("local-" + replica, load()));
+            List<Endpoint> endpoints = new ArrayList<>();
+            for (Gpt2Backend backend : pool.replicas("cpu", count).build().backends()) {
+                endpoints.add(Endpoint.of("local-" + (endpoints.size() + 1), backend));
             }
             return endpoints;
         } catch (InvalidModelException e) {
-            endpoints.forEach(endpoint -> endpoint.backend().close());
             throw new Failure(String.valueOf(e.getMessage()), e);
         }
-    }
-
-    private LlmBackend load() {
-        if (model == null) {
-            return Gpt2Backend.builtIn();
-        }
-        NativeLibraries.announceUnpacking(model, command.commandLine().getErr());
-        return Gpt2Backend.fromDirectory(model);
     }
 
     /**
