@@ -20,6 +20,11 @@ final class BytePairFiles {
 
     private BytePairFiles() {}
 
+    /** {@return the character that stands for a byte in tokenizer files} */
+    static String charOf(int value) {
+        return String.valueOf(CHAR_OF_BYTE[value]);
+    }
+
     /** {@return whether this tokenizer.json says nothing but byte-level BPE with GPT-2's split pattern} */
     static boolean isGpt2(JsonNode json) {
         JsonNode model = json.path("model");
@@ -94,7 +99,7 @@ final class BytePairFiles {
             String file, Map<String, Integer> vocabulary, List<String> mergeLines, Map<String, Integer> specials) {
         int[] byteIds = new int[256];
         for (int value = 0; value < 256; value++) {
-            byteIds[value] = id(file, vocabulary, String.valueOf(CHAR_OF_BYTE[value]));
+            byteIds[value] = id(file, vocabulary, charOf(value));
         }
         Map<Long, BytePairTokenizer.Merge> merges = new HashMap<>();
         for (String line : mergeLines) {

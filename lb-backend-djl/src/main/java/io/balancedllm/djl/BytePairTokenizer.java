@@ -66,6 +66,11 @@ final class BytePairTokenizer implements Tokenizer {
                 Arrays.stream(tokenBytes).mapToInt(bytes -> bytes.length).max().orElse(1);
     }
 
+    /** {@return what finds the words of a text, which tokens never cross} */
+    static Matcher words(String text) {
+        return WORD.matcher(text);
+    }
+
     static long pair(int left, int right) {
         return (long) left << 32 | right;
     }
