@@ -10,6 +10,7 @@ import io.balancedllm.examples.faults.FaultsCommand;
 import io.balancedllm.examples.logits.LogitsCommand;
 import io.balancedllm.examples.simulate.SimulateCommand;
 import io.balancedllm.examples.story.StoryCommand;
+import io.balancedllm.examples.train.TrainCommand;
 import io.balancedllm.examples.worker.WorkerCommand;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -64,6 +65,7 @@ public final class Main {
         commands.put("story", StoryCommand::new);
         commands.put("worker", WorkerCommand::new);
         commands.put("logits", LogitsCommand::new);
+        commands.put("train", TrainCommand::new);
         commands.put("bench", BenchCommand::new);
         commands.put("simulate", SimulateCommand::new);
         commands.put("compare", CompareCommand::new);

@@ -17,7 +17,7 @@ class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "                                            | name a command: story, worker, logits, bench, simulate",
+                "                                            | name a command: story, worker, logits, train, bench, simulate",
                 "tale                                        | 'tale'",
                 "story --policy fastest                      | choose one of prefixAffinity",
                 "story --endpoint gpu-1:8000                 | write http://host:port",

@@ -32,7 +32,7 @@ import picocli.CommandLine.Spec;
         description = "Continues a prompt with a story, streamed from a balanced fleet.",
         mixinStandardHelpOptions = true)
 public final class StoryCommand implements Callable<Integer> {
-    private static final int DEFAULT_MAX_TOKENS = 200;
+    private static final int DEFAULT_MAX_TOKENS = 240;
     /** Below 1, because small models lose the thread when they draw as they say. */
     private static final double DEFAULT_TEMPERATURE = 0.7;
 
