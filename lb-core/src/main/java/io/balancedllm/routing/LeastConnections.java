@@ -19,33 +19,22 @@ final class LeastConnections implements RoutingPolicy {
     }
 
     private static EndpointView leastOfAll(RoutingContext call, Candidates candidates) {
-        DecisionTrace trace = call.trace();
         EndpointView least = candidates.get(0);
-        double inFlight = least.inFlight();
-        double weight = least.weight();
-        double weightOfEquals = weight;
-        long chance = 0;
-        WeightedLoad.explain(least, inFlight, weight, trace);
-        int size = candidates.size();
-        for (int i = 1; i < size; i++) {
+        double leastLoad = WeightedLoad.of(least, call.trace());
+        double weightOfEquals = least.weight();
+        for (int i = 1; i < candidates.size(); i++) {
             EndpointView candidate = candidates.get(i);
-            double otherInFlight = candidate.inFlight();
-            double otherWeight = candidate.weight();
-            WeightedLoad.explain(candidate, otherInFlight, otherWeight, trace);
-            double difference = otherInFlight * weight - inFlight * otherWeight;
-            if (difference > 0) {
-                continue;
-            }
-            if (difference < 0) {
-                weightOfEquals = 0;
-            } else {
-                chance = chance == 0 ? Ties.seed(call.random()) : Ties.next(chance);
-            }
-            weightOfEquals += otherWeight;
-            if (difference < 0 || Ties.takes(chance, otherWeight, weightOfEquals)) {
+            double load = WeightedLoad.of(candidate, call.trace());
+            if (load < leastLoad) {
                 least = candidate;
-                inFlight = otherInFlight;
-                weight = otherWeight;
+                leastLoad = load;
+                weightOfEquals = candidate.weight();
+            } else if (load == leastLoad) {
+                // Reservoir sampling: after each step the pick is any of the equals seen so far, by weight.
+                weightOfEquals += candidate.weight();
+                if (call.random().nextDouble() * weightOfEquals < candidate.weight()) {
+                    least = candidate;
+                }
             }
         }
         return least;
