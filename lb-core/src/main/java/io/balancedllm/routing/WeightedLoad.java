@@ -8,15 +8,10 @@ final class WeightedLoad {
     private WeightedLoad() {}
 
     static double of(EndpointView candidate, DecisionTrace trace) {
-        double inFlight = candidate.inFlight();
-        double weight = candidate.weight();
-        explain(candidate, inFlight, weight, trace);
-        return inFlight / weight;
-    }
-
-    static void explain(EndpointView candidate, double inFlight, double weight, DecisionTrace trace) {
+        double load = candidate.inFlight() / candidate.weight();
         if (trace.enabled()) {
-            trace.term(candidate, "in flight / weight", inFlight / weight);
+            trace.term(candidate, "in flight / weight", load);
         }
+        return load;
     }
 }
