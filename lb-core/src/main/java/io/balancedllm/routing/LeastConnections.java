@@ -19,25 +19,30 @@ final class LeastConnections implements RoutingPolicy {
     }
 
     private static EndpointView leastOfAll(RoutingContext call, Candidates candidates) {
-        EndpointView least = candidates.get(0);
-        double leastLoad = WeightedLoad.of(least, call.trace());
-        double weightOfEquals = least.weight();
-        for (int i = 1; i < candidates.size(); i++) {
+        DecisionTrace trace = call.trace();
+        double inFlight = Double.POSITIVE_INFINITY;
+        double weight = 1;
+        double weights = 0;
+        long equals = 0;
+        for (int i = 0; i < candidates.size(); i++) {
             EndpointView candidate = candidates.get(i);
-            double load = WeightedLoad.of(candidate, call.trace());
-            if (load < leastLoad) {
-                least = candidate;
-                leastLoad = load;
-                weightOfEquals = candidate.weight();
-            } else if (load == leastLoad) {
-                // Reservoir sampling: after each step the pick is any of the equals seen so far, by weight.
-                weightOfEquals += candidate.weight();
-                if (call.random().nextDouble() * weightOfEquals < candidate.weight()) {
-                    least = candidate;
-                }
+            double otherInFlight = candidate.inFlight();
+            double otherWeight = candidate.weight();
+            if (trace.enabled()) {
+                trace.term(candidate, "in flight / weight", otherInFlight / otherWeight);
+            }
+            double difference = otherInFlight * weight - inFlight * otherWeight; // of quotients, without dividing
+            if (difference == 0) {
+                equals |= Ties.of(i);
+                weights += otherWeight;
+            } else if (difference < 0) {
+                equals = Ties.of(i);
+                weights = otherWeight;
+                inFlight = otherInFlight;
+                weight = otherWeight;
             }
         }
-        return least;
+        return Ties.draw(equals, weights, 0, candidates, call);
     }
 
     @Override

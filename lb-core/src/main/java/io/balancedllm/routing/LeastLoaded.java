@@ -40,10 +40,9 @@ final class LeastLoaded implements RoutingPolicy {
         double lastFastest = logOfFastest;
         double unknown = lastFastest == Double.POSITIVE_INFINITY ? age : lastFastest;
         double fastest = Double.POSITIVE_INFINITY;
-        EndpointView least = candidates.get(start);
         double leastLoad = Double.POSITIVE_INFINITY;
-        double weightOfEquals = 0;
-        long chance = 0;
+        double weights = 0;
+        long equals = 0;
         for (int i = 0; i < Scan.count(size); i++) {
             EndpointView candidate = candidates.get(Scan.place(i, size, start));
             double weight = candidate.weight();
@@ -55,24 +54,19 @@ final class LeastLoaded implements RoutingPolicy {
             if (trace.enabled()) {
                 explain(trace, candidate, usual, load);
             }
-            if (load > leastLoad) {
-                continue;
-            }
             if (load < leastLoad) {
-                weightOfEquals = 0;
-            } else {
-                chance = chance == 0 ? Ties.seed(call.random()) : Ties.next(chance);
-            }
-            weightOfEquals += weight;
-            if (load < leastLoad || Ties.takes(chance, weight, weightOfEquals)) {
-                least = candidate;
                 leastLoad = load;
+                equals = Ties.of(i);
+                weights = weight;
+            } else if (load == leastLoad) {
+                equals |= Ties.of(i);
+                weights += weight;
             }
         }
         if (fastest != lastFastest) {
             logOfFastest = fastest;
         }
-        return least;
+        return Ties.draw(equals, weights, start, candidates, call);
     }
 
     private static double logOfQueue(int inFlight, double weight) {

@@ -14,8 +14,8 @@ final class LeastPendingPromptTokens implements RoutingPolicy {
         double tokens = least.pendingPromptTokens();
         double inFlight = least.inFlight();
         double weight = least.weight();
-        double weightOfEquals = weight;
-        long chance = 0;
+        double weights = weight;
+        long equals = Ties.of(0);
         explain(least, tokens, weight, trace);
         for (int i = 1; i < Scan.count(size); i++) {
             EndpointView candidate = candidates.get(Scan.place(i, size, start));
@@ -30,23 +30,18 @@ final class LeastPendingPromptTokens implements RoutingPolicy {
             if (difference == 0) {
                 difference = otherInFlight * weight - inFlight * otherWeight;
             }
-            if (difference > 0) {
-                continue;
-            }
-            if (difference < 0) {
-                weightOfEquals = 0;
-            } else {
-                chance = chance == 0 ? Ties.seed(call.random()) : Ties.next(chance);
-            }
-            weightOfEquals += otherWeight;
-            if (difference < 0 || Ties.takes(chance, otherWeight, weightOfEquals)) {
-                least = candidate;
+            if (difference == 0) {
+                equals |= Ties.of(i);
+                weights += otherWeight;
+            } else if (difference < 0) {
+                equals = Ties.of(i);
+                weights = otherWeight;
                 tokens = otherTokens;
                 inFlight = otherInFlight;
                 weight = otherWeight;
             }
         }
-        return least;
+        return Ties.draw(equals, weights, start, candidates, call);
     }
 
     private static void explain(EndpointView candidate, double tokens, double weight, DecisionTrace trace) {

@@ -1,29 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.routing;
 
-import java.util.random.RandomGenerator;
+import io.balancedllm.endpoint.EndpointView;
 
 /**
- * Chooses among equals while they are found one after another, by weight and with one draw of chance for all of them.
- * Reservoir sampling: after each step the choice is any of the equals seen so far.
+ * Chooses among candidates that a policy found equal, by weight and with one draw for all of them. A policy that compares
+ * looks at no more than {@link Scan#FULL_SCAN_LIMIT} candidates, so those that are equal are the bits of a word.
  */
 final class Ties {
-    private static final double TO_UNIT = 0x1.0p-53;
-
     private Ties() {}
 
-    /** {@return the state to start with} */
-    static long seed(RandomGenerator random) {
-        return random.nextLong();
+    /** {@return the bit of the candidate looked at as number i} */
+    static long of(int i) {
+        return 1L << i;
     }
 
-    /** {@return the state after a step of Knuth's MMIX generator: its upper bits are good enough to choose by} */
-    static long next(long state) {
-        return state * 6_364_136_223_846_793_005L + 1_442_695_040_888_963_407L;
+    /**
+     * {@return any of the equals, each as likely as its weight says}
+     *
+     * @param equals their bits, at least one
+     * @param weights of all of them together
+     * @param start where the scan began
+     */
+    static EndpointView draw(long equals, double weights, int start, Candidates candidates, RoutingContext call) {
+        int size = candidates.size();
+        EndpointView choice = at(equals, size, start, candidates);
+        long others = equals & equals - 1;
+        if (others != 0) {
+            double point = call.random().nextDouble() * weights - choice.weight();
+            for (; point >= 0 && others != 0; others &= others - 1) {
+                choice = at(others, size, start, candidates);
+                point -= choice.weight();
+            }
+        }
+        return choice;
     }
 
-    /** {@return whether a newcomer of this weight takes the place} The weight of all includes its own. */
-    static boolean takes(long state, double weight, double weightOfAll) {
-        return (state >>> 11) * TO_UNIT * weightOfAll < weight;
+    private static EndpointView at(long places, int size, int start, Candidates candidates) {
+        return candidates.get(Scan.place(Long.numberOfTrailingZeros(places), size, start));
     }
 }

@@ -41,7 +41,7 @@ class LeastConnectionsTest {
         FakePool pool = FakePool.of(4);
 
         String sequence = Picks.sequence(policy, pool.all(), 24);
-        assertThat(sequence).isEqualTo(Picks.sequence(policy, pool.all(), 24)).isEqualTo("ddaaddcccddccdcccbaacdad");
+        assertThat(sequence).isEqualTo(Picks.sequence(policy, pool.all(), 24)).isEqualTo("cbabdaddddbbbcadcabacdac");
     }
 
     /**

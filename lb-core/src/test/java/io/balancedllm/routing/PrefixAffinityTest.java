@@ -119,6 +119,41 @@ class PrefixAffinityTest {
         assertThat(policy.pick(call, pool.all()).id()).isEqualTo("b");
     }
 
+    /** Learned speeds differ a little even of equal engines: that must not gather all answers on one of them. */
+    @Test
+    void whileNothingWaitsFewerAnswersCountMoreThanASlightlyBetterSpeedAndLessOnceAllAreBusy() {
+        FakePool pool = FakePool.of(2);
+        pool.get(0).inFlight.set(4);
+        pool.get(1).secondsPerPromptToken = 1.02e-4;
+        FakeCall call = prompt(1_000);
+        assertThat(policy.pick(call, pool.all()).id()).isEqualTo("b");
+
+        pool.get(0).pendingPrefillSeconds = 1;
+        pool.get(1).pendingPrefillSeconds = 1;
+        for (int second = 0; second < 60; second++) {
+            call.nowNanos = second * 1_000_000_000L;
+            policy.pick(call, pool.all());
+        }
+        assertThat(policy.pick(call, pool.all()).id()).isEqualTo("a");
+    }
+
+    /** 6,000 of 8,000 tokens are shared; each holder has twelve answers to decode, the last endpoint none. */
+    @Test
+    void whatManyHoldIsCopiedToTheLastOneAndWhatFewHoldStaysThere() {
+        FakePool pool = FakePool.of(8);
+        FakeCall call = prompt(8_000);
+        for (int i = 0; i < 7; i++) {
+            pool.get(i).inFlight.set(12);
+            call.cached.put(pool.get(i).id(), 6_000);
+        }
+        assertThat(policy.pick(call, pool.all()).id()).isEqualTo("h");
+
+        for (int i = 1; i < 7; i++) {
+            call.cached.remove(pool.get(i).id());
+        }
+        assertThat(RoutingPolicies.prefixAffinity().pick(call, pool.all()).id()).isEqualTo("a");
+    }
+
     @Test
     void explainsTheCostAndWhatItIsMadeOf() {
         FakeCall call = FakeCall.explained(1);
@@ -130,8 +165,8 @@ class PrefixAffinityTest {
 
         double own = 0.1;
         double late = 3 * 0.6 * 0.6 / (0.6 + 15 * 0.2);
-        // Nobody was busy before: the price of capacity is at its least, and the gate is all but shut.
-        double kappa = 0.1 * 0.005;
+        // Nobody was busy before: the price of capacity is at its least, and the delay of others counts half.
+        double kappa = 0.1 * 0.505;
         double others = kappa * 2 * (own + 1e-4 * 256 * 1_000 / 800);
         assertThat(call.terms)
                 .containsEntry("a cached tokens (more is better)", 0.0)
