@@ -105,12 +105,26 @@ final class AttemptRun implements GenerationSink {
         }
     }
 
-    /** To be called once, before the lease is released. */
-    void ends(AttemptSummary.Outcome outcome, @Nullable LlmException failure, long nowNanos) {
+    private void judged(AttemptSummary.Outcome outcome, @Nullable LlmException failure, long nowNanos) {
         waitsNoMore();
         MemberHealth judge = member().health();
         if (judge != null) {
             judge.ended(lease, outcome, failure, nowNanos);
+        }
+    }
+
+    /** Ends its timers, its lease and, unless it came to its end by itself, its generation; once. */
+    void ends(AttemptSummary.Outcome outcome, @Nullable LlmException failure, long nowNanos) {
+        boolean completed = outcome == AttemptSummary.Outcome.COMPLETED;
+        over = true;
+        timers.cancelAll();
+        judged(outcome, failure, nowNanos); // before the lease is released
+        lease.ended(nowNanos, usage, outputChunks, completed);
+        if (!completed) {
+            cancelGeneration();
+        }
+        if (failure != null) {
+            member().failed(failure.reason());
         }
     }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm;
 
-import io.balancedllm.cache.SingleFlight;
 import io.balancedllm.completion.AttemptSummary;
 import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.DecisionRecord;
@@ -11,8 +10,6 @@ import io.balancedllm.completion.Operation;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.event.CallEnd;
 import io.balancedllm.event.CallInfo;
-import io.balancedllm.time.Scheduler;
-import java.time.Duration;
 import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -64,20 +61,17 @@ final class Call implements Ongoing {
     private final boolean shared;
     private final Executor userCode;
     private final CallRecord record;
+    private final Patience patience;
     private final Race race;
     private final Retries retries;
     private final Fare fare;
     private final Hedges hedges;
     private final Dispatch dispatch;
+    private final Admission admission;
     private final Reception reception;
     private final Repetition repetition;
 
     private Phase phase = Phase.PICKING;
-    private Scheduler.@Nullable Timer deadlineTimer;
-    /** When the call has to end; {@link SingleFlight#NO_DEADLINE} for never. */
-    private volatile long deadlineNanos = SingleFlight.NO_DEADLINE;
-    /** Since when the call, without a deadline, has had patience. */
-    private volatile long patientSince;
     /** Whether the phase is ENDED, for readers outside of messages. */
     private volatile boolean ended;
 
@@ -87,13 +81,13 @@ final class Call implements Ongoing {
 
     Call(EngineRoom room, Work work, CallOptions options, Output output, boolean streaming, CallRecord record) {
         this(room, work, options, output, streaming, record, new CallPrompt(room.load(), work, options), false);
-        options.timeout().ifPresent(timeout -> deadlineNanos = record.startNanos() + timeout.toNanos());
+        options.timeout().ifPresent(timeout -> patience.deadline(record.startNanos() + timeout.toNanos()));
     }
 
     /** A generation for several callers. */
     Call(EngineRoom room, Work work, CallOptions options, Output output, boolean streaming, Shared shared) {
         this(room, work, options, output, streaming, shared.record(), shared.prompt(), true);
-        deadlineNanos = shared.deadlineNanos();
+        patience.deadline(shared.deadlineNanos());
     }
 
     private Call(
@@ -115,14 +109,15 @@ final class Call implements Ongoing {
         this.shared = shared;
         this.userCode = record.userCode();
         this.record = record;
+        this.patience = new Patience(room, this, record.startNanos());
         this.race = new Race(output);
         this.retries = new Retries(room);
         this.fare = new Fare(room.budget(), this);
         this.hedges = new Hedges(room, this, race, fare);
         this.dispatch = new Dispatch(room, this, record);
+        this.admission = new Admission(room, this, patience, dispatch, record);
         this.reception = new Reception(room, this, streaming, output, race, hedges, record);
-        this.repetition = new Repetition(room, this, retries, fare);
-        this.patientSince = record.startNanos();
+        this.repetition = new Repetition(room, this, patience, output, retries, fare, hedges, record);
     }
 
     @Override
@@ -147,6 +142,14 @@ final class Call implements Ongoing {
         return prompt;
     }
 
+    Patience patience() {
+        return patience;
+    }
+
+    Admission admission() {
+        return admission;
+    }
+
     Reception reception() {
         return reception;
     }
@@ -163,22 +166,6 @@ final class Call implements Ongoing {
 
     int firstPool() {
         return retries.firstPool();
-    }
-
-    /** {@return until when it makes sense to wait for an endpoint} */
-    long patienceEndNanos() {
-        return hasDeadline()
-                ? deadlineNanos
-                : patientSince + room.resilience().retry().longestWait().toNanos();
-    }
-
-    boolean hasDeadline() {
-        return deadlineNanos != SingleFlight.NO_DEADLINE;
-    }
-
-    /** The most patient of those it generates for waits until then. */
-    void deadline(long nanos) {
-        deadlineNanos = nanos;
     }
 
     @Override
@@ -199,24 +186,9 @@ final class Call implements Ongoing {
         }
         room.budget().earn(record.startNanos());
         if (!shared) {
-            options.timeout().ifPresent(this::armDeadline);
+            options.timeout().ifPresent(patience::arm);
         }
         dispatch.route();
-    }
-
-    private void armDeadline(Duration timeout) {
-        Scheduler.Timer timer = room.scheduler()
-                .schedule(
-                        "deadline",
-                        timeout.toNanos(),
-                        () -> post(() -> fail(new LlmException(
-                                Reason.DEADLINE_EXCEEDED, "the call's timeout of " + timeout + " passed"))));
-        post(() -> {
-            deadlineTimer = timer;
-            if (phase == Phase.ENDED) {
-                timer.cancel();
-            }
-        });
     }
 
     @Override
@@ -271,74 +243,20 @@ final class Call implements Ongoing {
         if (phase == Phase.ENDED) {
             closeAfterPick();
         } else {
-            phase = Phase.RUNNING;
-            fail(earlier == null || failure.reason() == Reason.INTERNAL_ERROR ? failure : earlier);
+            refused(earlier == null || failure.reason() == Reason.INTERNAL_ERROR ? failure : earlier);
         }
+    }
+
+    /** A pick has come to its end without an attempt, and with it the call. */
+    void refused(LlmException failure) {
+        phase = Phase.RUNNING;
+        fail(failure);
     }
 
     /** The call ended while a pick was under way, which came to nothing. */
-    private void closeAfterPick() {
+    void closeAfterPick() {
         fare.giveBack();
         record.close(this);
-    }
-
-    /** There was no room, or, when none was looked for, others wait for some. */
-    void mustWait(boolean looked) {
-        if (phase == Phase.ENDED) {
-            closeAfterPick();
-            return;
-        }
-        if (cannotStartInTime()) {
-            return;
-        }
-        if (!room.line().add(this)) {
-            if (looked || room.router().isFull(this, room.nanos())) {
-                refuse("all eligible endpoints are full and " + room.line().capacity() + " calls are waiting already");
-            } else {
-                room.passTheLine(this);
-            }
-            return;
-        }
-        phase = Phase.WAITING;
-        record.waiting();
-        // Room may have come free between the pick and the line.
-        room.capacityChanged();
-    }
-
-    private boolean cannotStartInTime() {
-        if (!hasDeadline() || !room.resilience().admission().shedding()) {
-            return false;
-        }
-        long wait = room.line().expectedWaitNanos(options.priority());
-        if (wait <= patienceEndNanos() - room.nanos()) {
-            return false;
-        }
-        refuse("by the pace of the waiting line the call would start in "
-                + Duration.ofNanos(wait).toMillis() + " ms, after its deadline");
-        return true;
-    }
-
-    private void refuse(String why) {
-        phase = Phase.RUNNING;
-        fail(Failures.rejected(why, room.line().expectedWaitNanos(options.priority())));
-    }
-
-    /** Comes past a full line, with room that none of those who wait can use, or with none. */
-    void passed(Router.Route route) {
-        userCode.execute(() -> dispatch.settle(route));
-    }
-
-    /** Comes from the line, with a lease or a failure. */
-    void admitted(Router.Route route) {
-        if (phase == Phase.ENDED) {
-            if (route.lease() != null) {
-                route.lease().release();
-            }
-            return;
-        }
-        phase = Phase.PICKING;
-        record.waited();
-        userCode.execute(() -> dispatch.settle(route));
     }
 
     void launching(AttemptRun run, Router.Route route) {
@@ -377,12 +295,11 @@ final class Call implements Ongoing {
 
     /** {@return whether a second attempt beside the one that runs may be made, as far as the call is concerned} */
     boolean mayHedge(AttemptRun run) {
-        return phase == Phase.RUNNING && race.leads(run) && !race.isOpen() && mayTryAgain() && !output.delivered();
-    }
-
-    private boolean mayTryAgain() {
-        return options.retryable()
-                && record.attemptsMade() < room.resilience().retry().maxAttempts();
+        return phase == Phase.RUNNING
+                && race.leads(run)
+                && !race.isOpen()
+                && repetition.isAllowed()
+                && !output.delivered();
     }
 
     /** Makes a second attempt, which is paid for. */
@@ -421,6 +338,33 @@ final class Call implements Ongoing {
         }
     }
 
+    // ---- where the call is between its attempts ----
+
+    void picking() {
+        phase = Phase.PICKING;
+    }
+
+    void waiting() {
+        phase = Phase.WAITING;
+    }
+
+    void paused() {
+        phase = Phase.PAUSED;
+    }
+
+    boolean isPaused() {
+        return phase == Phase.PAUSED;
+    }
+
+    boolean hasEnded() {
+        return phase == Phase.ENDED;
+    }
+
+    void pickAgain() {
+        phase = Phase.PICKING;
+        userCode.execute(dispatch::route);
+    }
+
     // ---- ends ----
 
     /** Ends an attempt with a failure, and the call too unless it may go on elsewhere. */
@@ -432,9 +376,11 @@ final class Call implements Ongoing {
         AttemptRun other = led ? race.rival() : race.leader();
         finish(run, AttemptSummary.Outcome.FAILED, cause);
         LlmException failure = retries.failed(run, run.model, cause);
-        patientSince = room.nanos();
+        patience.renew();
         if (other == null) {
-            tryAgain(run, failure);
+            if (!repetition.begin(failure)) {
+                end(CallEnd.Outcome.FAILED, failure, run);
+            }
         } else if (!failure.retryable() || (led && !output.discard())) {
             finish(other, AttemptSummary.Outcome.CANCELLED, null);
             end(CallEnd.Outcome.FAILED, failure, run);
@@ -442,34 +388,6 @@ final class Call implements Ongoing {
             record.discarded();
             race.promote();
         }
-    }
-
-    private void tryAgain(AttemptRun run, LlmException failure) {
-        boolean allowed = failure.retryable() && mayTryAgain();
-        Router.Outlook outlook = allowed ? room.router().outlook(this, room.nanos()) : Router.Outlook.NOBODY;
-        if (outlook == Router.Outlook.NOBODY || !output.discard()) {
-            end(CallEnd.Outcome.FAILED, failure, run);
-            return;
-        }
-        record.discarded();
-        if (hedges.pickUnderWay()) {
-            phase = Phase.PICKING; // what that pick finds is the repetition
-        } else if (!repetition.begin(outlook, failure)) {
-            end(CallEnd.Outcome.FAILED, failure, run);
-        }
-    }
-
-    void paused() {
-        phase = Phase.PAUSED;
-    }
-
-    boolean isPaused() {
-        return phase == Phase.PAUSED;
-    }
-
-    void pickAgain() {
-        phase = Phase.PICKING;
-        userCode.execute(dispatch::route);
     }
 
     /** Ends the call with a failure that is not to be retried, whatever it is doing. */
@@ -492,16 +410,7 @@ final class Call implements Ongoing {
     void finish(AttemptRun run, AttemptSummary.Outcome outcome, @Nullable LlmException failure) {
         hedges.ended(run);
         race.leave(run);
-        run.over = true;
-        run.timers.cancelAll();
         run.ends(outcome, failure, room.nanos());
-        run.lease.ended(room.nanos(), run.usage, run.outputChunks, outcome == AttemptSummary.Outcome.COMPLETED);
-        if (outcome != AttemptSummary.Outcome.COMPLETED) {
-            run.cancelGeneration();
-        }
-        if (failure != null) {
-            run.member().failed(failure.reason());
-        }
         record.attemptEnded(run, outcome, failure);
     }
 
@@ -519,13 +428,12 @@ final class Call implements Ongoing {
         Runnable handOver = told == null ? output.completed(decision) : () -> output.failed(told, decision);
         phase = Phase.ENDED;
         ended = true;
-        AttemptTimers.cancel(deadlineTimer);
+        patience.end();
         repetition.cancel();
         hedges.disarm();
         fare.forget();
         if (waiting) {
-            room.line().remove(this);
-            room.leftLine();
+            admission.leave();
         }
         if (!picking) {
             fare.giveBack();

@@ -39,7 +39,7 @@ final class Dispatch {
         if (room.line().isEmpty()) {
             settle(room.router().route(call, room.nanos()));
         } else {
-            call.post(() -> call.mustWait(false)); // nobody overtakes those who wait
+            call.post(() -> call.admission().mustWait(false)); // nobody overtakes those who wait
         }
     }
 
@@ -50,7 +50,7 @@ final class Dispatch {
             LlmException failure = route.failure();
             call.post(() -> call.routed(failure));
         } else {
-            call.post(() -> call.mustWait(true));
+            call.post(() -> call.admission().mustWait(true));
         }
     }
 
@@ -99,6 +99,7 @@ final class Dispatch {
     }
 
     private @Nullable Duration remaining() {
-        return call.hasDeadline() ? Duration.ofNanos(Math.max(0, call.patienceEndNanos() - room.nanos())) : null;
+        Patience patience = call.patience();
+        return patience.hasDeadline() ? Duration.ofNanos(Math.max(0, patience.leftNanos())) : null;
     }
 }

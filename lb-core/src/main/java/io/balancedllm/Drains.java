@@ -9,19 +9,18 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** The drains of a pool that are under way, with their time limits and who waits for them. Guarded by the pool's lock. */
 final class Drains {
     private final Object lock;
-    private final Supplier<@Nullable EngineRoom> room;
+    private final PoolOwner owner;
     private final BiConsumer<PoolEvent.Kind, PoolMember> tell;
     private final Map<PoolMember, Drain> running = new HashMap<>();
 
-    Drains(Object lock, Supplier<@Nullable EngineRoom> room, BiConsumer<PoolEvent.Kind, PoolMember> tell) {
+    Drains(Object lock, PoolOwner owner, BiConsumer<PoolEvent.Kind, PoolMember> tell) {
         this.lock = lock;
-        this.room = room;
+        this.owner = owner;
         this.tell = tell;
     }
 
@@ -35,7 +34,7 @@ final class Drains {
                 member.state(EndpointState.DRAINING);
                 tell.accept(PoolEvent.Kind.DRAINING, member);
             }
-            EngineRoom engine = room.get();
+            EngineRoom engine = owner.room();
             if (timeout != null && engine != null) {
                 Drain current = drain;
                 drain.cancelTimer();
@@ -46,7 +45,7 @@ final class Drains {
     }
 
     private void timeOut(PoolMember member, Drain drain) {
-        EngineRoom engine = room.get();
+        EngineRoom engine = owner.room();
         synchronized (lock) {
             if (running.get(member) != drain) {
                 return;
@@ -94,12 +93,7 @@ final class Drains {
     }
 
     private void complete(Drain drain, boolean clean) {
-        EngineRoom engine = room.get();
-        if (engine == null) {
-            drain.done.complete(clean);
-        } else {
-            engine.callback(() -> drain.done.complete(clean));
-        }
+        owner.callback(() -> drain.done.complete(clean));
     }
 
     private static final class Drain {

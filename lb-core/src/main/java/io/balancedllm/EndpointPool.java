@@ -3,23 +3,18 @@ package io.balancedllm;
 
 import io.balancedllm.discovery.EndpointSource;
 import io.balancedllm.discovery.EndpointSpec;
-import io.balancedllm.endpoint.BackendTraits;
 import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.EndpointState;
 import io.balancedllm.endpoint.EngineReport;
-import io.balancedllm.endpoint.HealthState;
 import io.balancedllm.endpoint.LlmBackend;
-import io.balancedllm.event.HealthChange;
 import io.balancedllm.event.PoolEvent;
 import io.balancedllm.health.HealthCheck;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
@@ -27,7 +22,6 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.slf4j.event.Level;
 
 /**
  * The endpoints a {@link BalancedLlm} chooses from. May be changed at any time, under load: calls see one immutable
@@ -45,26 +39,18 @@ public final class EndpointPool implements AutoCloseable {
     /** A timeout is counted in nanoseconds, of which a {@code long} holds three centuries. */
     private static final Duration LONGEST_DRAIN = Duration.ofDays(36_500);
 
-    /** States that somebody should look after. */
-    private static final Set<HealthState> TROUBLE =
-            EnumSet.of(HealthState.UNHEALTHY, HealthState.EJECTED, HealthState.QUARANTINED);
-
     private final Object lock = new Object();
-    private final List<PoolMember> members = new ArrayList<>();
-    private final Drains drains = new Drains(lock, () -> room(), this::tell);
-    private final PoolWatchers watchers = new PoolWatchers(this::runUserCode);
-    private final PoolHealth health;
-    private volatile PoolSnapshot snapshot = PoolSnapshot.EMPTY;
+    private final PoolOwner owner;
+    private final PoolWatchers watchers;
+    private final Membership members;
+    private final Drains drains;
     private final List<PoolSource> sources = new CopyOnWriteArrayList<>();
-    private final @Nullable Duration reportInterval;
-    private volatile @Nullable EngineRoom room;
-    private volatile @Nullable LoadReports reports;
-    private long generations;
-    private boolean closed;
 
     private EndpointPool(HealthCheck check, @Nullable Duration reportInterval) {
-        health = new PoolHealth(check, this, lock, this::publish);
-        this.reportInterval = reportInterval;
+        owner = new PoolOwner(reportInterval);
+        watchers = new PoolWatchers(owner::loop);
+        members = new Membership(check, lock, owner, watchers, this::released);
+        drains = new Drains(lock, owner, members::tell);
     }
 
     /** {@return a builder of a pool} */
@@ -79,19 +65,8 @@ public final class EndpointPool implements AutoCloseable {
      * @throws IllegalStateException when the pool is closed
      */
     public void add(Endpoint endpoint) {
-        BackendTraits traits = endpoint.backend().traits();
-        synchronized (lock) {
-            if (snapshot.member(endpoint.id()) != null) {
-                throw new IllegalArgumentException(
-                        "the pool has an endpoint \"" + endpoint.id() + "\": use replace(...) to exchange it");
-            }
-            PoolMember member = create(endpoint, traits);
-            members.add(member);
-            publish();
-            tell(PoolEvent.Kind.ADDED, member);
-            judge(member);
-        }
-        capacityChanged();
+        members.add(endpoint, endpoint.backend().traits());
+        owner.capacityChanged();
     }
 
     /**
@@ -101,24 +76,8 @@ public final class EndpointPool implements AutoCloseable {
      * @throws IllegalStateException when the pool is closed
      */
     public void replace(Endpoint endpoint) {
-        BackendTraits traits = endpoint.backend().traits();
-        PoolMember old;
-        synchronized (lock) {
-            old = snapshot.member(endpoint.id());
-            PoolMember member = create(endpoint, traits);
-            members.add(old == null ? members.size() : members.indexOf(old), member);
-            if (old != null) {
-                members.remove(old);
-            }
-            publish(); // before the old one stops taking attempts: no call finds neither of them
-            if (old != null) {
-                left(old);
-            }
-            tell(PoolEvent.Kind.ADDED, member);
-            judge(member);
-        }
-        closeIfIdle(old);
-        capacityChanged();
+        closeIfIdle(members.replace(endpoint, endpoint.backend().traits()));
+        owner.capacityChanged();
     }
 
     /**
@@ -128,18 +87,12 @@ public final class EndpointPool implements AutoCloseable {
      * @return whether there was one
      */
     public boolean remove(String id) {
-        PoolMember member;
-        synchronized (lock) {
-            member = snapshot.member(id);
-            if (member == null) {
-                return false;
-            }
-            members.remove(member);
-            publish();
-            left(member);
+        PoolMember member = members.remove(id);
+        if (member == null) {
+            return false;
         }
         closeIfIdle(member);
-        capacityChanged();
+        owner.capacityChanged();
         return true;
     }
 
@@ -149,11 +102,10 @@ public final class EndpointPool implements AutoCloseable {
      * @throws IllegalArgumentException when there is no such endpoint, or the weight is not a finite number above 0
      */
     public void updateWeight(String id, double weight) {
-        synchronized (lock) {
-            PoolMember member = require(id);
-            member.weight(member.endpoint().newBuilder().weight(weight).build().weight());
-            tell(PoolEvent.Kind.UPDATED, member);
-        }
+        members.update(
+                id,
+                member -> member.weight(
+                        member.endpoint().newBuilder().weight(weight).build().weight()));
     }
 
     /**
@@ -163,16 +115,14 @@ public final class EndpointPool implements AutoCloseable {
      * @throws IllegalArgumentException when there is no such endpoint, or the limit is below 1
      */
     public void updateMaxConcurrency(String id, int maxConcurrency) {
-        synchronized (lock) {
-            PoolMember member = require(id);
-            member.maxConcurrency(member.endpoint()
-                    .newBuilder()
-                    .maxConcurrency(maxConcurrency)
-                    .build()
-                    .maxConcurrency());
-            tell(PoolEvent.Kind.UPDATED, member);
-        }
-        capacityChanged();
+        members.update(
+                id,
+                member -> member.maxConcurrency(member.endpoint()
+                        .newBuilder()
+                        .maxConcurrency(maxConcurrency)
+                        .build()
+                        .maxConcurrency()));
+        owner.capacityChanged();
     }
 
     /** Drains an endpoint without a time limit; see {@link #drain(String, Duration)}. */
@@ -202,11 +152,11 @@ public final class EndpointPool implements AutoCloseable {
         PoolMember member;
         CompletableFuture<Boolean> done;
         synchronized (lock) {
-            member = require(id);
+            member = members.require(id);
             done = drains.start(member, timeout);
         }
         drains.finishIfIdle(member);
-        capacityChanged();
+        owner.capacityChanged();
         return done.copy();
     }
 
@@ -217,9 +167,9 @@ public final class EndpointPool implements AutoCloseable {
      */
     public void resume(String id) {
         synchronized (lock) {
-            drains.resume(require(id));
+            drains.resume(members.require(id));
         }
-        capacityChanged();
+        owner.capacityChanged();
     }
 
     /**
@@ -235,9 +185,7 @@ public final class EndpointPool implements AutoCloseable {
     public void source(EndpointSource source, Function<EndpointSpec, LlmBackend> backend) {
         PoolSource feed = new PoolSource(this, source, backend);
         synchronized (lock) {
-            if (closed) {
-                throw new IllegalStateException("the pool is closed");
-            }
+            members.requireOpen();
             sources.add(feed);
         }
         feed.start();
@@ -245,7 +193,7 @@ public final class EndpointPool implements AutoCloseable {
 
     /** Takes what an endpoint says of its load by way of its source. */
     void report(String id, EngineReport report) {
-        PoolMember member = snapshot.member(id);
+        PoolMember member = snapshot().member(id);
         if (member != null) {
             member.report(report);
         }
@@ -254,7 +202,7 @@ public final class EndpointPool implements AutoCloseable {
     /** {@return the endpoints as they are now, in the order they were added} */
     public List<EndpointStatus> endpoints() {
         List<EndpointStatus> result = new ArrayList<>();
-        for (PoolMember member : snapshot.members()) {
+        for (PoolMember member : snapshot().members()) {
             result.add(status(member));
         }
         return List.copyOf(result);
@@ -262,7 +210,7 @@ public final class EndpointPool implements AutoCloseable {
 
     /** {@return the endpoint of this id as it is now} */
     public Optional<EndpointStatus> endpoint(String id) {
-        return Optional.ofNullable(snapshot.member(id)).map(EndpointPool::status);
+        return Optional.ofNullable(snapshot().member(id)).map(EndpointPool::status);
     }
 
     private static EndpointStatus status(PoolMember member) {
@@ -293,126 +241,29 @@ public final class EndpointPool implements AutoCloseable {
     /** Takes all endpoints out and closes their backends, which fails what still runs on them. Idempotent. */
     @Override
     public void close() {
-        List<PoolMember> leaving;
-        synchronized (lock) {
-            closed = true;
-        }
+        members.close();
         sources.forEach(PoolSource::close); // holding no lock: a source may be telling of a change
-        synchronized (lock) {
-            leaving = List.copyOf(members);
-            members.clear();
-            publish();
-            leaving.forEach(this::left);
-        }
+        List<PoolMember> leaving = members.clear();
         leaving.forEach(EndpointPool::closeBackend);
-        capacityChanged();
+        owner.capacityChanged();
     }
 
     PoolHealth health() {
-        return health;
-    }
-
-    private @Nullable EngineRoom room() {
-        return room;
+        return members.health();
     }
 
     PoolSnapshot snapshot() {
-        return snapshot;
+        return members.snapshot();
     }
 
     void attach(EngineRoom engine) {
-        synchronized (lock) {
-            if (room != null) {
-                throw new IllegalStateException("the pool belongs to another BalancedLlm: build one pool for each");
-            }
-            room = engine;
-            if (reportInterval != null) {
-                reports = new LoadReports(engine, reportInterval);
-            }
-            members.forEach(member -> enter(engine, member));
-            members.forEach(this::judge);
-        }
-    }
-
-    private void enter(EngineRoom engine, PoolMember member) {
-        engine.joined(member);
-        LoadReports asking = reports;
-        if (asking != null) {
-            asking.joined(member);
-        }
+        members.attach(engine);
     }
 
     /** Reads anew what a backend can do, when it is in this pool; runs user code. */
     void refresh(PoolMember member) {
-        BackendTraits traits = member.endpoint().backend().traits();
-        synchronized (lock) {
-            if (members.contains(member)) {
-                member.served().update(traits);
-                publish();
-            }
-        }
-        capacityChanged();
-    }
-
-    private PoolMember create(Endpoint endpoint, BackendTraits traits) {
-        if (closed) {
-            throw new IllegalStateException("the pool is closed");
-        }
-        PoolMember[] self = new PoolMember[1];
-        PoolMember member = new PoolMember(endpoint, traits, ++generations, () -> released(self[0]));
-        self[0] = member;
-        EngineRoom engine = room;
-        if (engine != null) {
-            enter(engine, member);
-        }
-        health.join(member);
-        return member;
-    }
-
-    private void judge(PoolMember member) {
-        EngineRoom engine = room;
-        MemberHealth judge = member.health();
-        if (engine != null && judge != null) {
-            judge.begin(engine);
-        }
-    }
-
-    private void left(PoolMember member) {
-        member.state(EndpointState.REMOVED);
-        member.load().leave();
-        MemberHealth judge = member.health();
-        if (judge != null) {
-            judge.end();
-        }
-        EngineRoom engine = room;
-        if (engine != null) {
-            engine.statistics().endpointRemoved(member.recorder());
-        }
-        tell(PoolEvent.Kind.REMOVED, member);
-    }
-
-    private void publish() {
-        snapshot = new PoolSnapshot(members);
-    }
-
-    /** Makes what a member may take visible, and tells of the change of its health if there is one. */
-    private void publish(PoolMember member, @Nullable HealthChange change) {
-        snapshot = snapshot.with(member);
-        if (change != null) {
-            watchers.tell(new PoolEvent(PoolEvent.Kind.HEALTH, member.id(), member.generation(), change));
-            member.recorder().healthChanged(change.to());
-            LOG.atLevel(TROUBLE.contains(change.to()) ? Level.WARN : Level.DEBUG)
-                    .log("endpoint {}: {} after {}: {}", member, change.to(), change.from(), change.reason());
-        }
-    }
-
-    private PoolMember require(String id) {
-        PoolMember member = snapshot.member(id);
-        if (member == null) {
-            List<String> known = endpoints().stream().map(EndpointStatus::id).toList();
-            throw new IllegalArgumentException("the pool has no endpoint \"" + id + "\", only " + known);
-        }
-        return member;
+        members.refresh(member, member.endpoint().backend().traits());
+        owner.capacityChanged();
     }
 
     /** Each lease that ends comes by here. */
@@ -421,25 +272,13 @@ public final class EndpointPool implements AutoCloseable {
             drains.finishIfIdle(member);
             closeIfIdle(member);
         }
-        capacityChanged();
-    }
-
-    private void capacityChanged() {
-        EngineRoom engine = room;
-        if (engine != null) {
-            engine.capacityChanged();
-        }
+        owner.capacityChanged();
     }
 
     private void closeIfIdle(@Nullable PoolMember member) {
         if (member != null && member.state() == EndpointState.REMOVED && member.inFlight() == 0) {
             drains.finishIfIdle(member);
-            EngineRoom engine = room;
-            if (engine == null) {
-                closeBackend(member);
-            } else {
-                engine.callback(() -> closeBackend(member));
-            }
+            owner.callback(() -> closeBackend(member));
         }
     }
 
@@ -450,19 +289,6 @@ public final class EndpointPool implements AutoCloseable {
             } catch (RuntimeException e) {
                 LOG.warn("closing the backend of endpoint {} failed", member.id(), e);
             }
-        }
-    }
-
-    private void tell(PoolEvent.Kind kind, PoolMember member) {
-        watchers.tell(new PoolEvent(kind, member.id(), member.generation()));
-    }
-
-    private void runUserCode(Runnable task) {
-        EngineRoom engine = room;
-        if (engine == null) {
-            task.run();
-        } else {
-            engine.loop().execute(task);
         }
     }
 

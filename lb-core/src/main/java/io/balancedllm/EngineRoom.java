@@ -40,8 +40,6 @@ final class EngineRoom {
     record Settings(
             Duration firstTokenTimeout, Duration idleTimeout, Duration readerStallTimeout, Duration closeGrace) {}
 
-    private final PoolLoad load;
-
     /**
      * What calls do about endpoints that fail, are slow or full.
      *
@@ -54,6 +52,7 @@ final class EngineRoom {
     }
 
     private final List<EndpointPool> pools;
+    private final PoolLoad load;
     private final Router router;
     private final WaitingLine line;
     private final Settings settings;
@@ -69,9 +68,7 @@ final class EngineRoom {
     private final AtomicLong calls = new AtomicLong();
     private final String callIdPrefix;
     private final @Nullable CacheStage cache;
-    private final SerialExecutor pumps;
-    private volatile Scheduler.@Nullable Timer wakeTimer;
-    private final AtomicBoolean pumpQueued = new AtomicBoolean();
+    private final LinePump pump;
     private final AtomicBoolean closing = new AtomicBoolean();
     private final CountDownLatch empty = new CountDownLatch(1);
     private final CountDownLatch closed = new CountDownLatch(1);
@@ -100,7 +97,7 @@ final class EngineRoom {
         this.settings = settings;
         this.listeners = List.copyOf(listeners);
         this.threads = threads;
-        this.pumps = new SerialExecutor(threads.loop());
+        this.pump = new LinePump(this, line, router);
         this.ticker = ticker;
         this.random = random;
         this.statistics = new StatisticsRecorder(ticker);
@@ -140,6 +137,10 @@ final class EngineRoom {
 
     WaitingLine line() {
         return line;
+    }
+
+    LinePump pump() {
+        return pump;
     }
 
     Settings settings() {
@@ -278,66 +279,7 @@ final class EngineRoom {
 
     /** Room may have come free: lets the line move, on the loop. */
     void capacityChanged() {
-        if (!line.isEmpty() && pumpQueued.compareAndSet(false, true)) {
-            pumps.execute(this::pump);
-        }
-    }
-
-    /**
-     * Lets a call for which the line has no place go where none of those who wait can: so that a busy model whose calls
-     * fill the line gets no call for an idle one refused.
-     */
-    void passTheLine(Call call) {
-        pumps.execute(() -> {
-            pump();
-            call.passed(router.route(call, nanos()));
-        });
-    }
-
-    private void pump() {
-        pumpQueued.set(false); // what changes from here on gets a pass of its own
-        Long soonest = null;
-        for (Call call : line.calls()) {
-            Router.Route route = router.route(call, nanos());
-            if (route.lease() == null && route.failure() == null) {
-                Long retryAt = route.retryAtNanos();
-                if (retryAt != null && (soonest == null || retryAt - soonest < 0)) {
-                    soonest = retryAt;
-                }
-                if (!anyRoom()) {
-                    break;
-                }
-            } else if (line.start(call)) {
-                call.post(() -> call.admitted(route));
-            } else if (route.lease() != null) {
-                route.lease().release(); // cancelled meanwhile
-            }
-        }
-        wakeAt(soonest);
-    }
-
-    /** A call has left the line without having started. */
-    void leftLine() {
-        if (line.isEmpty() && wakeTimer != null) {
-            pumps.execute(this::pump); // finds nobody to wake
-        }
-    }
-
-    private boolean anyRoom() {
-        for (EndpointPool pool : pools) {
-            if (pool.snapshot().anyRoom()) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /** Endpoints that come back by the clock tell nobody: the line looks again when the first does. Pumps only. */
-    private void wakeAt(@Nullable Long nanos) {
-        AttemptTimers.cancel(wakeTimer);
-        wakeTimer = nanos == null
-                ? null
-                : scheduler().schedule("cooling", Math.max(1, nanos - nanos()), this::capacityChanged);
+        pump.capacityChanged();
     }
 
     /**

@@ -5,7 +5,6 @@ import io.balancedllm.endpoint.EndpointState;
 import io.balancedllm.endpoint.HealthState;
 import io.balancedllm.event.HealthChange;
 import io.balancedllm.health.HealthCheck;
-import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** What the judges of a pool's members share. */
@@ -14,22 +13,14 @@ final class PoolHealth {
     static final double MAX_EJECTED = 0.5;
 
     private final HealthCheck check;
-    private final EndpointPool pool;
+    private final Membership members;
     private final Object lock;
-    private final BiConsumer<PoolMember, @Nullable HealthChange> publish;
 
-    /**
-     * The health of a pool.
-     *
-     * @param lock the pool's lock, which guards the judges, too
-     * @param publish makes what a member may take visible and tells of the change, if there is one; called with the lock
-     */
-    PoolHealth(
-            HealthCheck check, EndpointPool pool, Object lock, BiConsumer<PoolMember, @Nullable HealthChange> publish) {
+    /** The health of these members; the lock is the pool's, and guards the judges, too. */
+    PoolHealth(HealthCheck check, Membership members, Object lock) {
         this.check = check;
-        this.pool = pool;
+        this.members = members;
         this.lock = lock;
-        this.publish = publish;
     }
 
     HealthCheck check() {
@@ -41,11 +32,12 @@ final class PoolHealth {
     }
 
     int members() {
-        return pool.snapshot().members().length;
+        return members.snapshot().members().length;
     }
 
+    /** Makes what a member may take visible, and tells of the change if there is one. Called with the lock. */
     void publish(PoolMember member, @Nullable HealthChange change) {
-        publish.accept(member, change);
+        members.publish(member, change);
     }
 
     /** Gives a new member its judge, who begins when there is a balancer. */
@@ -59,7 +51,7 @@ final class PoolHealth {
     boolean mayEject(PoolMember candidate) {
         int active = 0;
         int ejected = 0;
-        for (PoolMember member : pool.snapshot().members()) {
+        for (PoolMember member : members.snapshot().members()) {
             if (member.state() == EndpointState.ACTIVE) {
                 active++;
                 if (!member.equals(candidate) && isOut(member)) {

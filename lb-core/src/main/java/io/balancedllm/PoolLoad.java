@@ -70,7 +70,8 @@ final class PoolLoad {
 
     /** A policy asks for this: it is kept from now on. */
     void keep(Kept asked) {
-        if (kept.compareTo(asked) < 0) {
+        Kept now = kept;
+        if (now != asked && now.compareTo(asked) < 0) {
             raise(asked);
         }
     }

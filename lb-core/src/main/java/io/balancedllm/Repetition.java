@@ -7,25 +7,64 @@ import io.balancedllm.time.Scheduler;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What lies between a failed attempt and the next one: the wait for the budget, and the pause before an endpoint is asked
- * again. Touched by messages of the call only.
+ * What lies between a failed attempt and the next one: whether there is to be one, the wait for the budget, and the pause
+ * before an endpoint is asked again. Touched by messages of the call only.
  */
 final class Repetition {
     private final EngineRoom room;
     private final Call call;
+    private final Patience patience;
+    private final Output output;
     private final Retries retries;
     private final Fare fare;
+    private final Hedges hedges;
+    private final CallRecord record;
     private Scheduler.@Nullable Timer timer;
 
-    Repetition(EngineRoom room, Call call, Retries retries, Fare fare) {
+    Repetition(
+            EngineRoom room,
+            Call call,
+            Patience patience,
+            Output output,
+            Retries retries,
+            Fare fare,
+            Hedges hedges,
+            CallRecord record) {
         this.room = room;
         this.call = call;
+        this.patience = patience;
+        this.output = output;
         this.retries = retries;
         this.fare = fare;
+        this.hedges = hedges;
+        this.record = record;
     }
 
-    /** Begins the way to another attempt. False when too many wait for the budget: then there is none. */
-    boolean begin(Router.Outlook outlook, LlmException failure) {
+    /** {@return whether the call's options and the retry policy leave it another attempt} */
+    boolean isAllowed() {
+        return call.options().retryable()
+                && record.attemptsMade() < room.resilience().retry().maxAttempts();
+    }
+
+    /** Begins the way from the last attempt, which failed, to another one. False when there is none: the call ends. */
+    boolean begin(LlmException failure) {
+        if (!failure.retryable() || !isAllowed()) {
+            return false;
+        }
+        Router.Outlook outlook = room.router().outlook(call, room.nanos());
+        if (outlook == Router.Outlook.NOBODY || !output.discard()) {
+            return false;
+        }
+        record.discarded();
+        if (hedges.pickUnderWay()) {
+            call.picking(); // what that pick finds is the repetition
+            return true;
+        }
+        return pay(outlook, failure);
+    }
+
+    /** Pays for the attempt, now or later. False when too many wait for the budget. */
+    private boolean pay(Router.Outlook outlook, LlmException failure) {
         if (fare.pay()) {
             pauseThenRoute(outlook, failure);
             return true;
@@ -47,7 +86,7 @@ final class Repetition {
 
     /** While nobody earns for the budget, a call that would know where to go asks for a token now and then. */
     private void awaitBudget(LlmException failure) {
-        long left = call.patienceEndNanos() - room.nanos();
+        long left = patience.leftNanos();
         long step = Math.min(left, RetryPolicy.BUDGET_TRICKLE.toNanos());
         pause("retry budget", step, () -> {
             if (step == left) {
@@ -69,7 +108,7 @@ final class Repetition {
         call.paused();
         if (pause == 0) {
             call.pickAgain();
-        } else if (pause - (call.patienceEndNanos() - room.nanos()) > 0) {
+        } else if (pause - patience.leftNanos() > 0) {
             call.fail(failure); // it could not start in time
         } else {
             pause("back-off", pause, call::pickAgain);

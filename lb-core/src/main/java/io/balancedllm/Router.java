@@ -169,7 +169,7 @@ final class Router {
 
     /** Where nobody knows when an endpoint comes back, the call waits as long as it has patience. */
     private static Route nobodyBefore(long soonestNanos, Call call, long nowNanos, InUse using) {
-        long patienceEnd = call.patienceEndNanos();
+        long patienceEnd = call.patience().endNanos();
         if (soonestNanos - patienceEnd > 0 || nowNanos - patienceEnd >= 0) {
             return Route.failed(Failures.nobodyBefore(soonestNanos - nowNanos), using);
         }

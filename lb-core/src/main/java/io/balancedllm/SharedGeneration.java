@@ -274,7 +274,7 @@ final class SharedGeneration implements SingleFlight.Upstream {
             lock.unlock();
         }
         if (running != null) {
-            running.deadline(nanos);
+            running.patience().deadline(nanos);
         }
     }
 }
