@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.testkit;
 
-import io.balancedllm.testkit.ScriptPlayer.ClientGoneException;
 import io.balancedllm.time.Scheduler;
 import io.balancedllm.time.Ticker;
 import java.io.IOException;
@@ -20,7 +19,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -53,26 +51,23 @@ public final class MockLlmServer implements AutoCloseable {
     private static final Duration THREAD_END = Duration.ofSeconds(10);
 
     private final Monitor monitor = new Monitor();
+    private final RequestLog log = new RequestLog(monitor);
     private final ServerSocket listener;
     private final Ticker ticker;
     private final Scheduler scheduler;
     private final boolean ownScheduler;
+    private final MockWaits waits;
     private final int sendBuffer;
     private final List<String> models;
     private final Thread acceptor;
     // Under the monitor.
     private final Map<String, MockResponse> byPath = new HashMap<>();
     private final Deque<MockResponse> queue = new ArrayDeque<>();
-    private final Deque<ServedRequest> remembered = new ArrayDeque<>();
-    private final Deque<ServedRequest> untaken = new ArrayDeque<>();
-    private final Set<ServedRequest> stalled = new HashSet<>();
     private final Set<MockConnection> connections = new HashSet<>();
     private final Set<Thread> threads = new HashSet<>();
     private @Nullable Function<ServedRequest, MockResponse> dispatcher;
     private List<String> pieces = List.of("Once", " upon", " a", " time");
-    private int requestCount;
     private int connectionCount;
-    private long releases;
     private boolean closed;
 
     private MockLlmServer(Builder builder) {
@@ -89,6 +84,7 @@ public final class MockLlmServer implements AutoCloseable {
             throw new UncheckedIOException("no server on loopback port " + builder.port, e);
         }
         scheduler = given == null ? Scheduler.singleThread(threadName("timer")) : given;
+        waits = new MockWaits(monitor, scheduler);
         acceptor = thread("accept", this::listen);
     }
 
@@ -197,11 +193,7 @@ public final class MockLlmServer implements AutoCloseable {
 
     /** Lets every answer go on that is stalled now. */
     public void release() {
-        monitor.update(() -> {
-            releases++;
-            stalled.forEach(request -> request.stalled(false)); // at once: a stall that follows is another one
-            stalled.clear();
-        });
+        waits.release();
     }
 
     /** Resets every connection there is; new ones are welcome. */
@@ -212,7 +204,7 @@ public final class MockLlmServer implements AutoCloseable {
 
     /** {@return the requests remembered, probes (GET) included, oldest first} */
     public List<ServedRequest> requests() {
-        return monitor.read(() -> List.copyOf(remembered));
+        return log.remembered();
     }
 
     /** {@return the requests remembered that a client went away from, oldest first} */
@@ -222,7 +214,7 @@ public final class MockLlmServer implements AutoCloseable {
 
     /** {@return how many requests ever came, probes included} */
     public int requestCount() {
-        return monitor.read(() -> requestCount);
+        return log.count();
     }
 
     /** {@return how many connections were ever opened} */
@@ -242,12 +234,7 @@ public final class MockLlmServer implements AutoCloseable {
      * @throws AssertionError when none comes
      */
     public ServedRequest takeRequest(Duration patience) {
-        monitor.await(patience, () -> !untaken.isEmpty());
-        ServedRequest request = monitor.<@Nullable ServedRequest>read(untaken::poll);
-        if (request == null) {
-            throw new AssertionError("no POST request came within " + patience + "; all there were: " + requests());
-        }
-        return request;
+        return log.take(patience);
     }
 
     /**
@@ -306,21 +293,8 @@ public final class MockLlmServer implements AutoCloseable {
     }
 
     ServedRequest recorded(ServedRequest request) {
-        monitor.update(() -> {
-            requestCount++;
-            remember(request, remembered);
-            if (request.method().equals("POST")) {
-                remember(request, untaken);
-            }
-        });
+        log.add(request);
         return request;
-    }
-
-    private static void remember(ServedRequest request, Deque<ServedRequest> memory) {
-        memory.add(request);
-        if (memory.size() > MAX_REMEMBERED) {
-            memory.remove();
-        }
     }
 
     void closed(MockConnection connection) {
@@ -338,39 +312,7 @@ public final class MockLlmServer implements AutoCloseable {
     }
 
     ScriptPlayer.Waiting waits() {
-        return new Waits();
-    }
-
-    private final class Waits implements ScriptPlayer.Waiting {
-        @Override
-        public void pause(Duration duration, BooleanSupplier clientGone) throws ClientGoneException {
-            boolean[] over = new boolean[1];
-            Scheduler.Timer timer =
-                    scheduler.schedule(PAUSE_TIMER, duration.toNanos(), () -> monitor.update(() -> over[0] = true));
-            await(() -> over[0], clientGone);
-            timer.cancel();
-        }
-
-        @Override
-        public void stall(ServedRequest request, BooleanSupplier clientGone) throws ClientGoneException {
-            long before = monitor.read(() -> {
-                stalled.add(request);
-                request.stalled(true);
-                return releases;
-            });
-            try {
-                await(() -> releases != before, clientGone);
-            } finally {
-                monitor.update(() -> stalled.remove(request));
-            }
-        }
-
-        private void await(BooleanSupplier over, BooleanSupplier clientGone) throws ClientGoneException {
-            monitor.awaitUninterruptibly(() -> over.getAsBoolean() || clientGone.getAsBoolean());
-            if (!monitor.read(over::getAsBoolean)) {
-                throw new ClientGoneException();
-            }
-        }
+        return waits;
     }
 
     /** Builds and starts a {@link MockLlmServer}. Not thread-safe. */

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.testkit;
 
-import io.balancedllm.completion.CompletionChunk;
 import io.balancedllm.completion.CompletionRequest;
-import io.balancedllm.completion.FinishReason;
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.completion.Message;
 import io.balancedllm.completion.Operation;
 import io.balancedllm.completion.Prompt;
-import io.balancedllm.completion.Usage;
 import io.balancedllm.endpoint.Attempt;
 import io.balancedllm.endpoint.BackendTraits;
 import io.balancedllm.endpoint.EngineReport;
@@ -17,7 +14,6 @@ import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.LlmBackend;
 import io.balancedllm.endpoint.ProbeResult;
-import io.balancedllm.endpoint.ResponseInfo;
 import io.balancedllm.time.Scheduler;
 import io.balancedllm.time.Ticker;
 import java.time.Duration;
@@ -31,7 +27,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -77,12 +72,12 @@ public final class SimulatedBackend implements LlmBackend {
     private final Ticker ticker;
     private final Scheduler scheduler;
     private final boolean ownsScheduler;
-    private final Queue<Simulated> inbox = new ConcurrentLinkedQueue<>();
+    private final Queue<SimulatedSequence> inbox = new ConcurrentLinkedQueue<>();
     private final AtomicBoolean stepQueued = new AtomicBoolean();
     private volatile boolean closed;
     // What follows is touched on the scheduler's thread only.
-    private final Deque<Simulated> waiting = new ArrayDeque<>();
-    private final List<Simulated> running = new ArrayList<>();
+    private final Deque<SimulatedSequence> waiting = new ArrayDeque<>();
+    private final List<SimulatedSequence> running = new ArrayList<>();
     private final SimulatedMemory memory;
     private boolean stepping;
     private volatile EngineReport load;
@@ -121,7 +116,8 @@ public final class SimulatedBackend implements LlmBackend {
                             : new LlmException(Reason.UNSUPPORTED, "a simulated engine takes one text or chat"));
             return Generation.ENDED;
         }
-        Simulated sequence = new Simulated(prompt, request.maxTokens().orElse(DEFAULT_MAX_TOKENS), sink);
+        SimulatedSequence sequence =
+                new SimulatedSequence(prompt, request.maxTokens().orElse(DEFAULT_MAX_TOKENS), sink, this::wake);
         if (sequence.blocks() > memory.capacity()) {
             sink.failed(new LlmException(
                     Reason.CONTEXT_LENGTH_EXCEEDED,
@@ -169,23 +165,23 @@ public final class SimulatedBackend implements LlmBackend {
     }
 
     private void takeNew() {
-        for (Simulated next = inbox.poll(); next != null; next = inbox.poll()) {
+        for (SimulatedSequence next = inbox.poll(); next != null; next = inbox.poll()) {
             if (waiting.size() >= QUEUE_LIMIT) {
                 next.fail(new LlmException(Reason.OVERLOADED, QUEUE_LIMIT + " sequences wait already"));
             } else {
-                next.sink.accepted(ResponseInfo.IN_PROCESS);
+                next.accepted();
                 waiting.add(next);
             }
         }
     }
 
     private void dropEnded() {
-        for (Simulated each : List.copyOf(waiting)) {
+        for (SimulatedSequence each : List.copyOf(waiting)) {
             if (each.isOver()) {
                 waiting.remove(each);
             }
         }
-        for (Simulated each : List.copyOf(running)) {
+        for (SimulatedSequence each : List.copyOf(running)) {
             if (each.isOver()) {
                 running.remove(each);
                 memory.release(each);
@@ -200,10 +196,10 @@ public final class SimulatedBackend implements LlmBackend {
         long nanos = 0;
         int budget = STEP_TOKENS;
         boolean decodes = false;
-        List<Simulated> step = new ArrayList<>();
-        for (Simulated each : running) {
+        List<SimulatedSequence> step = new ArrayList<>();
+        for (SimulatedSequence each : running) {
             if (each.isPrefilled()) {
-                if (each.demand.get() > 0) {
+                if (each.isAskedFor()) {
                     decodes = true;
                     step.add(each);
                 }
@@ -231,8 +227,8 @@ public final class SimulatedBackend implements LlmBackend {
         }
     }
 
-    private void endStep(List<Simulated> step) {
-        for (Simulated each : step) {
+    private void endStep(List<SimulatedSequence> step) {
+        for (SimulatedSequence each : step) {
             if (each.isOver()) {
                 continue;
             }
@@ -291,7 +287,7 @@ public final class SimulatedBackend implements LlmBackend {
 
     private void failAll() {
         takeNew();
-        List<Simulated> left = new ArrayList<>(running);
+        List<SimulatedSequence> left = new ArrayList<>(running);
         left.addAll(waiting);
         left.forEach(each -> each.fail(new LlmException(Reason.UNAVAILABLE, "the simulated engine was closed")));
         dropEnded();
@@ -303,86 +299,6 @@ public final class SimulatedBackend implements LlmBackend {
     @Override
     public String toString() {
         return "SimulatedBackend{" + model + "}";
-    }
-
-    /** One request. */
-    final class Simulated implements Generation {
-        private final GenerationSink sink;
-        private final int outputTokens;
-        private final AtomicLong demand = new AtomicLong();
-        final int promptTokens;
-        final long[] blockHashes;
-        /** Blocks reserved for it alone, and prompt tokens found in the memory. */
-        int reserved;
-
-        int cachedTokens;
-        int computed;
-        private int chunk;
-        private int tokens;
-        private volatile boolean cancelled;
-        private volatile boolean over;
-
-        Simulated(String prompt, int outputTokens, GenerationSink sink) {
-            this.sink = sink;
-            this.outputTokens = Math.max(1, outputTokens);
-            this.promptTokens = Math.max(1, (prompt.length() + TOKEN_CHARS - 1) / TOKEN_CHARS);
-            this.blockHashes = SimulatedMemory.hashes(prompt);
-        }
-
-        int blocks() {
-            return (promptTokens + outputTokens + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
-        }
-
-        boolean isPrefilled() {
-            return computed >= promptTokens;
-        }
-
-        boolean isOver() {
-            if (cancelled && !over) {
-                end(sink::cancelled);
-            }
-            return over;
-        }
-
-        void token() {
-            tokens++;
-            demand.decrementAndGet();
-            if (tokens < outputTokens) {
-                sink.chunk(CompletionChunk.text(0, " " + tokens));
-                return;
-            }
-            sink.chunk(CompletionChunk.Delta.builder(0)
-                    .content(" " + tokens)
-                    .finishReason(FinishReason.LENGTH)
-                    .usage(Usage.builder(promptTokens, tokens)
-                            .cachedTokens(cachedTokens)
-                            .build())
-                    .build());
-            end(sink::completed);
-        }
-
-        void fail(LlmException failure) {
-            end(() -> sink.failed(failure));
-        }
-
-        private void end(Runnable terminal) {
-            if (!over) {
-                over = true;
-                terminal.run();
-            }
-        }
-
-        @Override
-        public void request(int chunks) {
-            demand.addAndGet(chunks);
-            wake();
-        }
-
-        @Override
-        public void cancel() {
-            cancelled = true;
-            wake();
-        }
     }
 
     /** Builds a {@link SimulatedBackend}. Not thread-safe. */

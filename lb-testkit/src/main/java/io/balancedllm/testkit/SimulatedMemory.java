@@ -47,7 +47,7 @@ final class SimulatedMemory {
     }
 
     /** Reserves what a sequence needs beyond what it finds. {@return false, with nothing changed, when it is not there} */
-    boolean admit(SimulatedBackend.Simulated sequence) {
+    boolean admit(SimulatedSequence sequence) {
         int hits = 0;
         while (hits < sequence.blockHashes.length && remembered.containsKey(sequence.blockHashes[hits])) {
             hits++;
@@ -69,7 +69,7 @@ final class SimulatedMemory {
     }
 
     /** Makes the prompt of a sequence known to others. */
-    void publish(SimulatedBackend.Simulated sequence) {
+    void publish(SimulatedSequence sequence) {
         int full = Math.min(sequence.blockHashes.length, sequence.reserved);
         for (int i = 0; i < full; i++) {
             if (remembered.put(sequence.blockHashes[i], true) == null) {
@@ -81,7 +81,7 @@ final class SimulatedMemory {
     }
 
     /** Gives back what a sequence has reserved. */
-    void release(SimulatedBackend.Simulated sequence) {
+    void release(SimulatedSequence sequence) {
         reserved -= sequence.reserved;
         sequence.reserved = 0;
     }

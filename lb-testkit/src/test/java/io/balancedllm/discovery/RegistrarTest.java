@@ -106,7 +106,8 @@ class RegistrarTest {
         timers.advance(EndpointRegistrar.DEFAULT_LEASE);
         assertThat(watched.last()).isEmpty();
         assertThat(beat(registrar, lease, 6)).as("an expired lease").isEqualTo(410);
-        assertThat(timers.pending()).isEmpty();
+        // The server ends the time limit of a request behind its answer, when the client has it already.
+        assertThat(timers.pending()).allMatch("registrar request"::equals);
     }
 
     @Test

@@ -10,11 +10,11 @@ import io.balancedllm.endpoint.GenerationSink;
 import java.util.ArrayDeque;
 import java.util.Queue;
 
-/** One request in a simulated engine. Its numbers are the engine's, which alone changes them. */
+/** One request in a simulated engine. Its numbers are the {@link Batch}'s, which alone changes them. */
 final class Sequence implements Generation {
     private static final CompletionChunk FIRST_TOKEN = CompletionChunk.text(0, "first");
 
-    private final SimulatedEngine engine;
+    private final Batch batch;
     private final GenerationSink sink;
     private final Queue<CompletionChunk> unsent = new ArrayDeque<>(2);
     private int allowance;
@@ -44,8 +44,8 @@ final class Sequence implements Generation {
 
     boolean cancelled;
 
-    Sequence(SimulatedEngine engine, PromptShape prompt, int outputTokens, GenerationSink sink) {
-        this.engine = engine;
+    Sequence(Batch batch, PromptShape prompt, int outputTokens, GenerationSink sink) {
+        this.batch = batch;
         this.sink = sink;
         this.prompt = prompt;
         this.promptTokens = prompt.tokens;
@@ -108,7 +108,7 @@ final class Sequence implements Generation {
     @Override
     public void cancel() {
         if (!told) {
-            engine.cancel(this);
+            batch.cancel(this);
         }
     }
 

@@ -13,12 +13,6 @@ import io.balancedllm.endpoint.GenerationSink;
 import io.balancedllm.endpoint.LlmBackend;
 import io.balancedllm.endpoint.ProbeResult;
 import java.time.Duration;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.List;
-import java.util.PriorityQueue;
-import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.DoubleUnaryOperator;
@@ -49,24 +43,10 @@ public final class SimulatedEngine implements LlmBackend {
     private final DoubleUnaryOperator speed;
     private final VirtualTime time;
     private final PromptShape.Known prompts;
-    private final @Nullable BlockTable pooled;
-    private KvBlocks kv;
-    private final Queue<Sequence> waiting = new ArrayDeque<>();
-    private final List<Sequence> prefilling = new ArrayList<>();
-    /** In the order they end, and among those that end together as they began. */
-    private final PriorityQueue<Sequence> decoding =
-            new PriorityQueue<>(Comparator.<Sequence>comparingLong(sequence -> sequence.lastStep)
-                    .thenComparingLong(sequence -> sequence.turn));
-
-    private long contextTokens;
-    private long waitingPromptTokens;
-    private long steps;
-    private long turns;
-    private long prefilledTokens;
+    private final Batch batch;
     private int starts;
     private boolean stepping;
     private long stepEnds;
-    private boolean anyCancelled;
     /** What a request gets instead of a place in the queue; null when the engine takes them. */
     private @Nullable String refusal;
 
@@ -107,8 +87,7 @@ public final class SimulatedEngine implements LlmBackend {
         this.speed = speed;
         this.time = time;
         this.prompts = prompts;
-        this.pooled = pooled;
-        this.kv = new KvBlocks(kvBlocks, pooled);
+        this.batch = new Batch(model, kvBlocks, pooled);
     }
 
     @Override
@@ -129,15 +108,15 @@ public final class SimulatedEngine implements LlmBackend {
                     Reason.INVALID_REQUEST,
                     "a simulated engine needs a SimulatedPrompt in the extra fields and maxTokens of at least 1");
         }
-        Sequence sequence = new Sequence(this, prompt, outputTokens, sink);
-        if (sequence.blocks() > kv.capacity()) {
+        Sequence sequence = new Sequence(batch, prompt, outputTokens, sink);
+        int capacity = batch.kv().capacity();
+        if (sequence.blocks() > capacity) {
             return refuse(
                     sink,
                     Reason.CONTEXT_LENGTH_EXCEEDED,
-                    "prompt and answer need " + sequence.blocks() + " blocks of KV memory, there are " + kv.capacity());
+                    "prompt and answer need " + sequence.blocks() + " blocks of KV memory, there are " + capacity);
         }
-        waiting.add(sequence);
-        waitingPromptTokens += sequence.promptTokens;
+        batch.add(sequence);
         if (!stepping && !frozen) {
             startStep();
         }
@@ -150,46 +129,17 @@ public final class SimulatedEngine implements LlmBackend {
     }
 
     private void startStep() {
-        int budget = model.maxBatchedTokens() - decoding.size();
-        long tokens = 0;
-        double pairs = 0;
-        long context = 0;
-        for (Sequence sequence : prefilling) {
-            budget -= plan(sequence, budget);
-        }
-        while (budget > 0 && decoding.size() + prefilling.size() < model.maxSequences()) {
-            Sequence next = waiting.peek();
-            if (next == null || !kv.admit(next)) {
-                break;
-            }
-            waiting.remove();
-            waitingPromptTokens -= next.promptTokens;
-            prefilling.add(next);
-            budget -= plan(next, budget);
-        }
-        stepping = !decoding.isEmpty() || !prefilling.isEmpty();
-        if (!stepping) {
+        StepLoad load = batch.begin();
+        stepping = load != null;
+        if (load == null) {
             return;
         }
-        for (Sequence sequence : prefilling) {
-            if (sequence.chunk > 0) {
-                tokens += sequence.chunk;
-                pairs += StepLoad.attention(sequence.chunk, sequence.computedTokens);
-                context += sequence.computedTokens;
-            }
-        }
-        prefilledTokens += tokens;
-        double seconds = model.cost().stepSeconds(new StepLoad(tokens, pairs, context, decoding.size(), contextTokens));
+        double seconds = model.cost().stepSeconds(load);
         double factor = speed.applyAsDouble(time.nanos() / NANOS_PER_SECOND);
         long nanos = Math.round(seconds / factor * NANOS_PER_SECOND);
         stepEnds = time.nanos() + nanos;
         int present = life;
         time.schedule("step", nanos, present == 0 ? this::endStep : () -> endStep(present));
-    }
-
-    private static int plan(Sequence sequence, int budget) {
-        sequence.chunk = Math.max(0, Math.min(budget, sequence.promptTokens - sequence.computedTokens));
-        return sequence.chunk;
     }
 
     private void endStep() {
@@ -204,78 +154,8 @@ public final class SimulatedEngine implements LlmBackend {
             stepHeld = true;
             return;
         }
-        steps++;
-        contextTokens += decoding.size();
-        for (Sequence last = decoding.peek(); last != null && last.lastStep == steps; last = decoding.peek()) {
-            decoding.remove();
-            contextTokens -= last.promptTokens + last.outputTokens;
-            finish(last);
-        }
-        int left = 0;
-        for (Sequence sequence : prefilling) {
-            sequence.computedTokens += sequence.chunk;
-            kv.publish(sequence);
-            if (sequence.hasFirstToken()) {
-                firstToken(sequence);
-            } else {
-                prefilling.set(left++, sequence);
-            }
-        }
-        prefilling.subList(left, prefilling.size()).clear();
-        if (anyCancelled) {
-            dropCancelled();
-        }
+        batch.end();
         startStep();
-    }
-
-    private void firstToken(Sequence sequence) {
-        if (sequence.outputTokens == 1) {
-            finish(sequence);
-            return;
-        }
-        sequence.lastStep = steps + sequence.outputTokens - 1;
-        sequence.turn = turns++;
-        decoding.add(sequence);
-        contextTokens += sequence.promptTokens + 1;
-        sequence.tellFirstToken();
-    }
-
-    private void finish(Sequence sequence) {
-        kv.release(sequence);
-        sequence.tellEnd();
-    }
-
-    /** A waiting request leaves at once, a running one at the end of the step. */
-    void cancel(Sequence sequence) {
-        if (waiting.remove(sequence)) {
-            waitingPromptTokens -= sequence.promptTokens;
-            sequence.tellCancelled();
-        } else {
-            sequence.cancelled = true;
-            anyCancelled = true;
-        }
-    }
-
-    private void dropCancelled() {
-        anyCancelled = false;
-        for (Sequence sequence : running()) {
-            if (sequence.cancelled) {
-                if (decoding.remove(sequence)) {
-                    long decoded = sequence.outputTokens - (sequence.lastStep - steps);
-                    contextTokens -= sequence.promptTokens + decoded;
-                } else {
-                    prefilling.remove(sequence);
-                }
-                kv.release(sequence);
-                sequence.tellCancelled();
-            }
-        }
-    }
-
-    private List<Sequence> running() {
-        List<Sequence> running = new ArrayList<>(prefilling);
-        running.addAll(decoding);
-        return running;
     }
 
     /** From now on every request is refused at once; those the engine has go on. Until {@link #restart}. */
@@ -288,7 +168,7 @@ public final class SimulatedEngine implements LlmBackend {
         refusal = "the simulated engine is down";
         life++;
         fail("the simulated engine crashed");
-        kv = new KvBlocks(kv.capacity(), pooled);
+        batch.forget();
         stepping = false;
         stepHeld = false;
         frozen = false;
@@ -306,66 +186,56 @@ public final class SimulatedEngine implements LlmBackend {
         if (stepHeld) {
             stepHeld = false;
             endStep(life);
-        } else if (!stepping && !waiting.isEmpty()) {
+        } else if (!stepping && batch.waiting() > 0) {
             startStep();
         }
     }
 
     private void fail(String why) {
-        List<Sequence> unfinished = running();
-        unfinished.addAll(waiting);
-        unfinished.forEach(kv::release);
-        waiting.clear();
-        prefilling.clear();
-        decoding.clear();
-        contextTokens = 0;
-        waitingPromptTokens = 0;
-        anyCancelled = false;
-        LlmException cause = new LlmException(Reason.UNAVAILABLE, why);
-        unfinished.forEach(sequence -> sequence.tellFailed(cause));
+        batch.fail(new LlmException(Reason.UNAVAILABLE, why));
     }
 
     /** {@return what the engine would say of its load now, as polled engines do} */
     public EngineReport report() {
         return EngineReport.builder(time.nanos())
-                .running(prefilling.size() + decoding.size())
-                .waiting(waiting.size())
+                .running(batch.running())
+                .waiting(batch.waiting())
                 .kvUsage(kvUsage())
-                .kvBlocks(kv.capacity())
+                .kvBlocks(batch.kv().capacity())
                 .blockTokens(SimulatedPrompt.BLOCK_TOKENS)
                 .maxSequences(model.maxSequences())
-                .waitingPromptTokens(waitingPromptTokens)
+                .waitingPromptTokens(batch.waitingPromptTokens())
                 .build();
     }
 
     double kvUsage() {
-        return (double) kv.inUse() / kv.capacity();
+        return (double) kvBlocksInUse() / batch.kv().capacity();
     }
 
     int waitingRequests() {
-        return waiting.size();
+        return batch.waiting();
     }
 
     /** {@return how many blocks of the prompt its cache holds now} */
     int cachedBlocks(PromptShape prompt) {
-        return kv.cachedBlocks(prompt);
+        return batch.kv().cachedBlocks(prompt);
     }
 
     /** {@return what an oracle may know; the collections are live and only to be read} */
     EngineInsight insight() {
         double left = stepping ? Math.max(0, stepEnds - time.nanos()) / NANOS_PER_SECOND : 0;
         double factor = speed.applyAsDouble(time.nanos() / NANOS_PER_SECOND);
-        return new EngineInsight(model, kv, left, factor, waiting, prefilling, decoding, contextTokens, steps);
+        return batch.insight(left, factor);
     }
 
     /** {@return requests in the engine, waiting or running} */
     public int requests() {
-        return waiting.size() + prefilling.size() + decoding.size();
+        return batch.waiting() + batch.running();
     }
 
     /** {@return prompt tokens computed so far, those of the running step included} */
     public long prefilledTokens() {
-        return prefilledTokens;
+        return batch.prefilledTokens();
     }
 
     /** {@return attempts it was asked to start, those it refused included} */
@@ -375,19 +245,12 @@ public final class SimulatedEngine implements LlmBackend {
 
     /** {@return KV blocks held by requests now; what is merely cached does not count} */
     public int kvBlocksInUse() {
-        return kv.inUse();
+        return batch.kv().inUse();
     }
 
     /** Throws unless the engine's books agree with what is in it. */
     void verify() {
-        kv.verify(running());
-        long context = 0;
-        for (Sequence sequence : decoding) {
-            context += sequence.promptTokens + sequence.outputTokens - (sequence.lastStep - steps);
-        }
-        if (context != contextTokens) {
-            throw new IllegalStateException("context tokens are " + context + ", counted as " + contextTokens);
-        }
+        batch.verify();
     }
 
     @Override
@@ -407,7 +270,7 @@ public final class SimulatedEngine implements LlmBackend {
     public BackendTraits traits() {
         return BackendTraits.builder()
                 .operations(Operation.TEXT, Operation.CHAT)
-                .kvCapacityTokens((long) kv.capacity() * SimulatedPrompt.BLOCK_TOKENS)
+                .kvCapacityTokens((long) batch.kv().capacity() * SimulatedPrompt.BLOCK_TOKENS)
                 .build();
     }
 
@@ -422,7 +285,6 @@ public final class SimulatedEngine implements LlmBackend {
 
     @Override
     public String toString() {
-        return "SimulatedEngine{waiting=" + waiting.size() + ", prefilling=" + prefilling.size() + ", decoding="
-                + decoding.size() + ", " + kv + "}";
+        return "SimulatedEngine{" + batch + "}";
     }
 }

@@ -41,11 +41,6 @@ public final class Simulation {
     /** Share of the requests that only warm the caches when nothing else is said. */
     public static final double DEFAULT_WARM_UP = 0.1;
 
-    // What bisection tries, in parts of load 1.
-    private static final double GOODPUT_LOW = 0.05;
-    private static final double GOODPUT_HIGH = 3.5;
-    private static final double GOODPUT_FIRST = 0.8;
-    private static final double GOODPUT_PRECISION = 0.01;
     /** Requests a second: an hour of traffic comes within nanoseconds. */
     private static final double ALL_AT_ONCE = 1e12;
 
@@ -57,7 +52,7 @@ public final class Simulation {
     final int users;
     final int clients;
     final boolean clientsBySession;
-    final List<Change> changes;
+    final List<FleetChange> changes;
     final boolean spread;
     final double warmUp;
     final double tokenBias;
@@ -161,19 +156,7 @@ public final class Simulation {
      * @return requests a second, to 1 % of {@code load1}
      */
     public double goodput(Function<SimulatedFleet, RoutingPolicy> policy, Slo slo, double load1, long seed) {
-        double low = GOODPUT_LOW * load1;
-        double high = GOODPUT_HIGH * load1;
-        for (double rate = GOODPUT_FIRST * load1; high - low >= GOODPUT_PRECISION * load1; rate = (low + high) / 2) {
-            SimulationRun run =
-                    new SimulationRun(toBuilder().users(0).rate(rate).build(), policy, seed);
-            SimulationResult unused = run.run();
-            if (run.measurements().share(slo, warmUp) >= slo.share()) {
-                low = rate;
-            } else {
-                high = rate;
-            }
-        }
-        return low;
+        return new GoodputSearch(toBuilder().users(0), policy, slo, seed).around(load1);
     }
 
     /** {@return a builder with everything as it is here} */
@@ -197,14 +180,6 @@ public final class Simulation {
         return builder;
     }
 
-    /** What happens to the fleet at one moment: an engine joins, fails, comes back or else leaves. */
-    record Change(
-            double seconds,
-            int engine,
-            @Nullable DoubleUnaryOperator speed,
-            @Nullable Outage outage,
-            boolean restart) {}
-
     /** Builds a {@link Simulation}. Not thread-safe. */
     public static final class Builder {
         private final Trace trace;
@@ -215,7 +190,7 @@ public final class Simulation {
         private int users;
         private int clients = 1;
         private boolean clientsBySession;
-        private final List<Change> changes = new ArrayList<>();
+        private final List<FleetChange> changes = new ArrayList<>();
         private boolean spread = true;
         private double warmUp = DEFAULT_WARM_UP;
         private double tokenBias = 1;
@@ -272,9 +247,9 @@ public final class Simulation {
         /** Has an engine fail for a time. */
         public Builder outage(Outage outage) {
             int engine = existing(outage.engine());
-            changes.add(new Change(outage.fromSeconds(), engine, null, outage, false));
+            changes.add(new FleetChange(outage.fromSeconds(), engine, null, outage, false));
             if (outage.untilSeconds() < Double.POSITIVE_INFINITY) {
-                changes.add(new Change(outage.untilSeconds(), engine, null, null, true));
+                changes.add(new FleetChange(outage.untilSeconds(), engine, null, null, true));
             }
             return this;
         }
@@ -285,7 +260,7 @@ public final class Simulation {
                 throw new IllegalArgumentException(
                         "join takes a time of at least 0 and a speed above 0, got " + seconds + " and " + speed);
             }
-            changes.add(new Change(seconds, -1, at -> speed, null, false));
+            changes.add(new FleetChange(seconds, -1, at -> speed, null, false));
             return this;
         }
 
@@ -294,7 +269,7 @@ public final class Simulation {
             if (!(seconds >= 0)) {
                 throw new IllegalArgumentException("leave takes a time of at least 0, got " + seconds);
             }
-            changes.add(new Change(seconds, existing(engine), null, null, false));
+            changes.add(new FleetChange(seconds, existing(engine), null, null, false));
             return this;
         }
 

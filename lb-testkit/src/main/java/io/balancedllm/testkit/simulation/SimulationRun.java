@@ -156,7 +156,7 @@ final class SimulationRun {
         return simulation.balancer.apply(builder).build();
     }
 
-    private void apply(Simulation.Change change) {
+    private void apply(FleetChange change) {
         if (change.speed() != null) {
             addEngine(change.speed());
             Endpoint endpoint = endpoint(fleet.engines().size() - 1);

@@ -8,12 +8,8 @@ import io.balancedllm.EndpointPool;
 import io.balancedllm.EndpointStatus;
 import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.CompletionRequest;
-import io.balancedllm.completion.LlmException.Reason;
-import io.balancedllm.completion.Prompt;
 import io.balancedllm.contract.EveryPolicy;
-import io.balancedllm.endpoint.Endpoint;
 import io.balancedllm.endpoint.EndpointView;
-import io.balancedllm.endpoint.ProbeResult;
 import io.balancedllm.health.HealthCheck;
 import io.balancedllm.metrics.LlmStatistics;
 import io.balancedllm.resilience.HedgingPolicy;
@@ -23,16 +19,11 @@ import io.balancedllm.routing.RoutingContext;
 import io.balancedllm.routing.RoutingPolicy;
 import io.balancedllm.testkit.ManualExecutor;
 import io.balancedllm.testkit.ManualScheduler;
-import io.balancedllm.testkit.ScriptedAttempt;
-import io.balancedllm.testkit.ScriptedBackend;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -45,17 +36,6 @@ import org.jspecify.annotations.Nullable;
 final class RandomLife {
     private static final int MAX_ENDPOINTS = 6;
     private static final int STEPS_PER_LOOK = 16;
-    private static final List<Reason> FAILURES = List.of(
-            Reason.UNAVAILABLE,
-            Reason.SERVER_ERROR,
-            Reason.TRUNCATED,
-            Reason.RATE_LIMITED,
-            Reason.MODEL_NOT_FOUND,
-            Reason.CONTEXT_LENGTH_EXCEEDED,
-            Reason.INVALID_REQUEST,
-            Reason.UNAUTHORIZED);
-
-    private static final ProbeResult DEAD = new ProbeResult(ProbeResult.Status.UNHEALTHY, "dead");
 
     /** Timers of endpoints, which go on while no call runs. */
     private static final Set<String> JUDGES = Set.of("probe", "probe timeout", "silence", "health", "trial");
@@ -72,22 +52,11 @@ final class RandomLife {
     private final ObservingPolicy policy;
     private final BalancedLlm llm;
 
-    private final List<ClosingBackend> backends = new ArrayList<>();
-    private final List<ScriptedBackend> scripts = new ArrayList<>();
-    private final List<ScriptedAttempt> running = new ArrayList<>();
+    private final RandomEndpoints backends;
     private final List<RandomCaller> callers = new ArrayList<>();
     private final List<RandomCaller> live = new ArrayList<>();
-    /** Chunks with text that went out, by call: of its latest attempt. */
-    private final Map<RandomCaller, Integer> sent = new HashMap<>();
-
-    private final Map<String, RandomCaller> callerOf = new HashMap<>();
-    private final Map<ScriptedAttempt, Integer> sentOf = new HashMap<>();
-    private final Map<ScriptedAttempt, Integer> placeOf = new HashMap<>();
-    private final Set<Integer> dead = new HashSet<>();
-    private final Set<Integer> frozen = new HashSet<>();
     private final List<CompletableFuture<Boolean>> drains = new ArrayList<>();
     private int endpoints;
-    private boolean quiet;
 
     RandomLife(String policyName, long seed, int calls) {
         this(policyName, seed, calls, HealthCheck.off());
@@ -97,6 +66,7 @@ final class RandomLife {
     RandomLife(String policyName, long seed, int calls, HealthCheck check) {
         this.judged = check.isOn();
         this.random = new Random(seed);
+        this.backends = new RandomEndpoints(random);
         this.policyName = policyName;
         this.calls = calls;
         this.loop = ManualExecutor.shuffled(seed + 1);
@@ -113,13 +83,13 @@ final class RandomLife {
                 .hedging(hedging(seed))
                 .fallback(EndpointPool.builder()
                         .healthCheck(HealthCheck.off())
-                        .add(newEndpoint("fallback"))
+                        .add(backends.create("fallback"))
                         .build())
                 .routing(policy)
                 .listener(listener)
                 .build();
         for (int i = 0; i < 3; i++) {
-            llm.pool().add(newEndpoint("e" + endpoints++));
+            llm.pool().add(backends.create("e" + endpoints++));
         }
     }
 
@@ -148,42 +118,6 @@ final class RandomLife {
         };
     }
 
-    private Endpoint newEndpoint(String id) {
-        int place = backends.size();
-        ScriptedBackend script = new ScriptedBackend().onStart(attempt -> started(attempt, place));
-        scripts.add(script);
-        ClosingBackend backend = new ClosingBackend(script);
-        backends.add(backend);
-        Endpoint.Builder endpoint = Endpoint.builder(id, backend)
-                .maxConcurrency(1 + random.nextInt(5))
-                .weight(1 + random.nextInt(3));
-        int models = random.nextInt(4);
-        if (models > 0) {
-            endpoint.model("common");
-        }
-        if (models < 2) {
-            endpoint.model("rare", "upstream");
-        }
-        return endpoint.build();
-    }
-
-    private void started(ScriptedAttempt attempt, int place) {
-        sentOf.put(attempt, 0);
-        if (dead.contains(place)) {
-            attempt.fail(Reason.UNAVAILABLE);
-            return;
-        }
-        placeOf.put(attempt, place);
-        if (random.nextInt(10) == 0) {
-            attempt.fail(FAILURES.get(random.nextInt(FAILURES.size())));
-        } else {
-            if (random.nextInt(10) == 0) {
-                attempt.ignoreCancel();
-            }
-            running.add(attempt);
-        }
-    }
-
     /** Lives through all calls, then until nothing is left of them. */
     void run() {
         for (int steps = 0; callers.size() < calls; steps++) {
@@ -200,7 +134,7 @@ final class RandomLife {
         if (dice < 9) {
             call();
         } else if (dice < 48) {
-            progress();
+            backends.progress();
         } else if (dice < 60) {
             caller();
         } else if (dice < 88) {
@@ -213,7 +147,7 @@ final class RandomLife {
         } else if (dice == 92 && random.nextInt(4) == 0) {
             llm.switchRouting(policy.next(watched()));
         } else if (dice == 93 && random.nextInt(4) == 0) {
-            flap();
+            backends.flap();
         } else if (random.nextInt(4) == 0) {
             changePool();
         }
@@ -230,92 +164,9 @@ final class RandomLife {
                 .prompt(prompt)
                 .build();
         RandomCaller caller = RandomCaller.of(llm.with(options.build()), request, random);
-        callerOf.put(prompt, caller);
+        backends.asks(prompt, caller);
         callers.add(caller);
         live.add(caller);
-    }
-
-    private void progress() {
-        if (running.isEmpty()) {
-            return;
-        }
-        int index = random.nextInt(running.size());
-        ScriptedAttempt attempt = running.get(index);
-        if (attempt.isEnded()) {
-            drop(index);
-            return;
-        }
-        int dice = quiet ? 99 : random.nextInt(100);
-        if (frozen.contains(placeOf.getOrDefault(attempt, -1))) {
-            return;
-        }
-        if (attempt.isCancelAsked() && dice < 50) {
-            drop(index);
-            attempt.cancelled();
-        } else if (dice < 10) {
-            attempt.accept();
-        } else if (dice < 15) {
-            attempt.alive();
-        } else if (dice < 70) {
-            if (attempt.demand() > 0) {
-                send(attempt);
-            }
-        } else if (dice < 80) {
-            drop(index);
-            attempt.fail(FAILURES.get(random.nextInt(FAILURES.size())));
-        } else {
-            drop(index);
-            attempt.complete();
-        }
-    }
-
-    /** One that lives dies with everything it runs, or freezes; one that is dead or frozen comes back. */
-    private void flap() {
-        int place = random.nextInt(backends.size());
-        ScriptedBackend script = scripts.get(place);
-        if (frozen.remove(place) || dead.remove(place)) {
-            script.health(ProbeResult.READY);
-            return;
-        }
-        if (random.nextInt(3) == 0) {
-            frozen.add(place);
-            script.health(new CompletableFuture<>());
-            return;
-        }
-        dead.add(place);
-        script.health(DEAD);
-        for (int i = running.size() - 1; i >= 0; i--) {
-            ScriptedAttempt attempt = running.get(i);
-            if (placeOf.getOrDefault(attempt, -1) == place) {
-                drop(i);
-                if (!attempt.isEnded()) {
-                    attempt.fail(random.nextBoolean() ? Reason.UNAVAILABLE : Reason.TRUNCATED);
-                }
-            }
-        }
-    }
-
-    private void drop(int index) {
-        Collections.swap(running, index, running.size() - 1);
-        running.remove(running.size() - 1);
-    }
-
-    /** Each chunk says whose it is, so that an answer put together from two attempts would show. */
-    private void send(ScriptedAttempt attempt) {
-        int number = sentOf.merge(attempt, 1, Integer::sum);
-        RandomCaller caller = callerOf.get(prompt(attempt));
-        if (caller != null && !attempt.isCancelAsked()) {
-            sent.put(caller, number);
-        }
-        attempt.chunk(mark(attempt, number));
-    }
-
-    private static String mark(ScriptedAttempt attempt, int number) {
-        return prompt(attempt) + "/" + attempt.attempt().number() + "/" + number + ";";
-    }
-
-    private static String prompt(ScriptedAttempt attempt) {
-        return attempt.request().prompt() instanceof Prompt.Text text ? text.text() : "";
     }
 
     private void caller() {
@@ -328,19 +179,8 @@ final class RandomLife {
             Collections.swap(live, index, live.size() - 1);
             live.remove(live.size() - 1);
         } else {
-            caller.act(random, readable(caller));
+            caller.act(random, backends.readable(caller));
         }
-    }
-
-    /** How many chunks a reader can read without waiting: those of the attempt that runs. */
-    private int readable(RandomCaller caller) {
-        for (ScriptedAttempt attempt : running) {
-            if (!attempt.isEnded() && !attempt.isCancelAsked() && caller.equals(callerOf.get(prompt(attempt)))) {
-                int number = sentOf.getOrDefault(attempt, 0);
-                return sent.getOrDefault(caller, 0) == number ? number : 0;
-            }
-        }
-        return 0;
     }
 
     private void changePool() {
@@ -351,12 +191,12 @@ final class RandomLife {
                 : present.get(random.nextInt(present.size())).id();
         int dice = random.nextInt(10);
         if (id == null || (dice < 3 && present.size() < MAX_ENDPOINTS)) {
-            llm.pool().add(newEndpoint("e" + endpoints++));
+            llm.pool().add(backends.create("e" + endpoints++));
             return;
         }
         switch (dice) {
             case 3 -> llm.pool().remove(id);
-            case 4 -> llm.pool().replace(newEndpoint(id));
+            case 4 -> llm.pool().replace(backends.create(id));
             case 5 -> drains.add(llm.pool().drain(id));
             case 6 -> drains.add(llm.pool().drain(id, Duration.ofSeconds(random.nextInt(20))));
             case 2, 7 -> llm.pool().resume(id);
@@ -375,15 +215,12 @@ final class RandomLife {
     }
 
     private void windDown() {
-        quiet = true;
-        dead.clear();
-        frozen.clear();
-        scripts.forEach(script -> script.health(ProbeResult.READY));
-        llm.pool().add(newEndpoint("last"));
+        backends.calmDown();
+        llm.pool().add(backends.create("last"));
         for (int i = 0; i < 20 * calls && !allEnded(); i++) {
             settle();
-            while (!running.isEmpty()) {
-                progress();
+            while (!backends.areIdle()) {
+                backends.progress();
             }
             timers.advance(RetryPolicy.DEFAULT_LONGEST_BACKOFF); // those that pause before they try again
             live.removeIf(RandomCaller::hasEnded);
@@ -397,7 +234,7 @@ final class RandomLife {
     }
 
     private boolean allEnded() {
-        return running.isEmpty() && live.isEmpty();
+        return backends.areIdle() && live.isEmpty();
     }
 
     private void settle() {
@@ -435,7 +272,7 @@ final class RandomLife {
 
         llm.close();
         settle();
-        assertThat(backends).allMatch(backend -> backend.closes() == 1);
+        backends.assertEachWasClosedOnce();
     }
 
     /** What a caller reads comes from one attempt, without a gap. */
