@@ -14,8 +14,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /** Embeds what waits at the same time together. One batch runs at a time. */
-final class BatchingEmbedder implements Embedder {
-    private final Embedder embedder;
+final class BatchingEmbedder extends ForwardingEmbedder {
     private final Executor executor;
     private final int maximumBatch;
     private final int queueLimit;
@@ -25,7 +24,7 @@ final class BatchingEmbedder implements Embedder {
     private boolean running;
 
     BatchingEmbedder(Embedder embedder, Executor executor, int maximumBatch, int queueLimit) {
-        this.embedder = embedder;
+        super(embedder);
         this.executor = executor;
         this.maximumBatch = maximumBatch;
         this.queueLimit = queueLimit;
@@ -116,26 +115,6 @@ final class BatchingEmbedder implements Embedder {
                 from += ask.texts.size();
             }
         }
-    }
-
-    @Override
-    public int dimension() {
-        return embedder.dimension();
-    }
-
-    @Override
-    public String id() {
-        return embedder.id();
-    }
-
-    @Override
-    public double threshold() {
-        return embedder.threshold();
-    }
-
-    @Override
-    public void close() {
-        embedder.close();
     }
 
     private record Ask(List<String> texts, CompletableFuture<List<Embedding>> answer) {}

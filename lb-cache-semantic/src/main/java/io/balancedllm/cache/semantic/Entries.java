@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
@@ -99,6 +100,20 @@ final class Entries {
             if (index.size() == 0) {
                 partitions.remove(entry.partition);
             }
+        }
+    }
+
+    /** {@return the entry of this key, if it is usable now and of this partition} Notes that it was used. */
+    Optional<Entry> use(String key, String partition, long now) {
+        lock.lock();
+        try {
+            Entry entry = byUse.get(key);
+            if (entry == null || !entry.usable(now) || !entry.partition.equals(partition)) {
+                return Optional.empty();
+            }
+            return touch(entry) ? Optional.of(entry) : Optional.empty();
+        } finally {
+            lock.unlock();
         }
     }
 

@@ -13,19 +13,18 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /** Remembers what it embedded, strictly the least recently used is forgotten first. Failures are not remembered. */
-final class MemoisingEmbedder implements Embedder {
+final class MemoisingEmbedder extends ForwardingEmbedder {
     /** Longer texts are not remembered, which bounds the memory. */
     private static final int MAX_CHARS = SemanticCache.MAX_TEXT_CHARS;
 
-    private final Embedder embedder;
     private final ReentrantLock lock = new ReentrantLock();
     private final LinkedHashMap<String, Embedding> memory;
 
     MemoisingEmbedder(Embedder embedder, int maximumTexts) {
+        super(embedder);
         if (maximumTexts < 1) {
             throw new IllegalArgumentException("maximumTexts must be at least 1, got " + maximumTexts);
         }
-        this.embedder = embedder;
         this.memory = new LinkedHashMap<>(16, 0.75f, true) {
             @Override
             protected boolean removeEldestEntry(Map.Entry<String, Embedding> eldest) {
@@ -87,25 +86,5 @@ final class MemoisingEmbedder implements Embedder {
         } finally {
             lock.unlock();
         }
-    }
-
-    @Override
-    public int dimension() {
-        return embedder.dimension();
-    }
-
-    @Override
-    public String id() {
-        return embedder.id();
-    }
-
-    @Override
-    public double threshold() {
-        return embedder.threshold();
-    }
-
-    @Override
-    public void close() {
-        embedder.close();
     }
 }

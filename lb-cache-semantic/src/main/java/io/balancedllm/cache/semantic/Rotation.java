@@ -20,94 +20,101 @@ final class Rotation {
     static final int SAMPLE = 512;
 
     private static final int ITERATIONS = 8;
+    /** Keeps the rank when the sample has less. */
+    private static final double RANK = 1e-9;
+
     private static final long SEED = 42;
     /** More than all rounding in floats can take from the length of what is left out. */
     private static final double ROUNDING = 1e-5;
 
     private final int dimension;
-    /** [dimension][WIDTH]: by coordinate of the original vector, so that a rotation is a sum of rows. */
-    private final float[] basis;
+    /** [dimension][WIDTH]: by coordinate of the original vector, so that a rotation is a sum of rows; empty for none. */
+    private final float[][] basis;
 
-    private Rotation(int dimension, float[] basis) {
+    private Rotation(int dimension, float[][] basis) {
         this.dimension = dimension;
         this.basis = basis;
     }
 
     /** {@return the basis the vectors come in} */
     static Rotation none(int dimension) {
-        float[] basis = new float[dimension * WIDTH];
-        for (int i = 0; i < Math.min(dimension, WIDTH); i++) {
-            basis[i * WIDTH + i] = 1;
-        }
-        return new Rotation(dimension, basis);
+        return new Rotation(dimension, new float[0][]);
     }
 
-    /** {@return the directions in which these vectors extend furthest, by subspace iteration} */
+    /**
+     * {@return the directions in which these vectors extend furthest} By subspace iteration on their second moments: a sum
+     * over the vectors once, and then rounds whose cost does not depend on how many there are.
+     */
     static Rotation learn(int dimension, List<float[]> sample) {
         int width = Math.min(WIDTH, dimension);
         Random random = new Random(SEED);
-        double[][] vectors = sample.stream().map(Rotation::widened).toArray(double[][]::new);
+        double[][] moments = moments(dimension, sample);
         double[][] directions = new double[width][dimension];
         for (double[] direction : directions) {
             for (int i = 0; i < dimension; i++) {
                 direction[i] = random.nextGaussian();
             }
         }
-        orthonormalise(directions);
         for (int iteration = 0; iteration < ITERATIONS; iteration++) {
+            orthonormalise(directions);
             double[][] next = new double[width][dimension];
-            for (double[] vector : vectors) {
-                for (int k = 0; k < width; k++) {
-                    double along = dot(vector, directions[k]);
-                    for (int i = 0; i < dimension; i++) {
-                        next[k][i] += along * vector[i];
-                    }
-                }
-            }
             for (int k = 0; k < width; k++) {
+                double[] direction = directions[k];
                 for (int i = 0; i < dimension; i++) {
-                    next[k][i] += 1e-9 * directions[k][i]; // keeps the rank when the sample has less
+                    add(next[k], direction[i], moments[i]);
                 }
+                add(next[k], RANK, direction);
             }
-            orthonormalise(next);
             directions = next;
         }
-        float[] basis = new float[dimension * WIDTH];
+        orthonormalise(directions);
+        orthonormalise(directions); // twice is enough for any input that has the rank
+        float[][] basis = new float[dimension][WIDTH];
         for (int k = 0; k < width; k++) {
             for (int i = 0; i < dimension; i++) {
-                basis[i * WIDTH + k] = (float) directions[k][i];
+                basis[i][k] = (float) directions[k][i];
             }
         }
         return new Rotation(dimension, basis);
     }
 
-    private static double[] widened(float[] vector) {
-        double[] wide = new double[vector.length];
-        for (int i = 0; i < vector.length; i++) {
-            wide[i] = vector[i];
+    /** {@return for each two coordinates the sum of their products} */
+    private static double[][] moments(int dimension, List<float[]> sample) {
+        double[][] moments = new double[dimension][dimension];
+        double[] wide = new double[dimension];
+        for (float[] vector : sample) {
+            for (int i = 0; i < dimension; i++) {
+                wide[i] = vector[i];
+            }
+            for (int i = 0; i < dimension; i++) {
+                add(moments[i], wide[i], wide);
+            }
         }
-        return wide;
+        return moments;
     }
 
-    /** Gram and Schmidt, twice, which is enough for any input that has the rank. */
+    /** Gram and Schmidt. */
     private static void orthonormalise(double[][] directions) {
-        for (int pass = 0; pass < 2; pass++) {
-            for (int k = 0; k < directions.length; k++) {
-                for (int other = 0; other < k; other++) {
-                    double along = dot(directions[k], directions[other]);
-                    for (int i = 0; i < directions[k].length; i++) {
-                        directions[k][i] -= along * directions[other][i];
-                    }
-                }
-                double length = Math.sqrt(dot(directions[k], directions[k]));
-                if (length < 1e-12) {
-                    directions[k][k] += 1;
-                    length = Math.sqrt(dot(directions[k], directions[k]));
-                }
-                for (int i = 0; i < directions[k].length; i++) {
-                    directions[k][i] /= length;
-                }
+        for (int k = 0; k < directions.length; k++) {
+            double[] direction = directions[k];
+            for (int other = 0; other < k; other++) {
+                add(direction, -dot(direction, directions[other]), directions[other]);
             }
+            double length = Math.sqrt(dot(direction, direction));
+            if (length < 1e-12) {
+                direction[k] += 1;
+                length = Math.sqrt(dot(direction, direction));
+            }
+            for (int i = 0; i < direction.length; i++) {
+                direction[i] /= length;
+            }
+        }
+    }
+
+    /** A loop that the compiler turns into one over vectors of the processor, which a sum of products is not. */
+    private static void add(double[] to, double times, double[] from) {
+        for (int i = 0; i < to.length; i++) {
+            to[i] += times * from[i];
         }
     }
 
@@ -137,31 +144,24 @@ final class Rotation {
     /** {@return the first {@link #WIDTH} coordinates of a unit vector in this basis, and how much is left out} */
     Rotated rotate(float[] vector) {
         float[] rotated = new float[WIDTH];
+        if (basis.length == 0) {
+            System.arraycopy(vector, 0, rotated, 0, Math.min(dimension, WIDTH));
+            return rotated(rotated);
+        }
         int i = 0;
         for (; i + 3 < dimension; i += 4) {
-            addFour(rotated, vector, i);
+            FourRows.add(rotated, WIDTH, basis, vector, i);
         }
         for (; i < dimension; i++) {
             for (int k = 0; k < WIDTH; k++) {
-                rotated[k] += vector[i] * basis[i * WIDTH + k];
+                rotated[k] += vector[i] * basis[i][k];
             }
         }
-        return new Rotated(rotated, rest(rotated, HEAD), rest(rotated, WIDTH));
+        return rotated(rotated);
     }
 
-    /** Four rows at a time take three quarters of the time of one by one: the sums are read and written less often. */
-    private void addFour(float[] rotated, float[] vector, int i) {
-        float v0 = vector[i];
-        float v1 = vector[i + 1];
-        float v2 = vector[i + 2];
-        float v3 = vector[i + 3];
-        int row = i * WIDTH;
-        for (int k = 0; k < WIDTH; k++) {
-            rotated[k] += v0 * basis[row + k]
-                    + v1 * basis[row + WIDTH + k]
-                    + v2 * basis[row + 2 * WIDTH + k]
-                    + v3 * basis[row + 3 * WIDTH + k];
-        }
+    private static Rotated rotated(float[] values) {
+        return new Rotated(values, rest(values, HEAD), rest(values, WIDTH));
     }
 
     /** An upper bound of the length of what follows the first coordinates of a unit vector. */

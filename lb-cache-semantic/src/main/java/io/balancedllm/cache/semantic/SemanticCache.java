@@ -119,6 +119,10 @@ public final class SemanticCache implements CompletionCache {
         if (reason != null) {
             return CompletableFuture.completedStage(bypass(reason, null, began));
         }
+        Optional<CacheLookup> equal = equal(key, began);
+        if (equal.isPresent()) {
+            return CompletableFuture.completedStage(equal.get());
+        }
         CompletableFuture<CacheLookup> lookup = new CompletableFuture<>();
         Object ticket = new Object();
         pending.put(ticket, lookup);
@@ -223,14 +227,25 @@ public final class SemanticCache implements CompletionCache {
         return new CacheLookup.Miss(new CacheOutcome.Miss(), embedding, began);
     }
 
+    /** The answer to the very same request, which another process or another run stored: it takes no embedding. */
+    private Optional<CacheLookup> equal(CacheKey key, long began) {
+        long now = settings.ticker.nanos();
+        return entries.use(key.exact(), store.partition(key.partition(), began), now)
+                .map(entry -> {
+                    counters.hits.increment();
+                    return new CacheLookup.Hit(entry.answer, outcome(entry, 1, now), null);
+                });
+    }
+
     private CacheLookup.Hit hit(CacheKey key, VectorIndex.Candidate candidate, long now) {
         Entry entry = candidate.entry();
-        CacheOutcome.Semantic outcome = new CacheOutcome.Semantic(
-                Math.min(1, candidate.similarity()),
-                Duration.ofNanos(Math.max(0, now - entry.storedNanos)),
-                entry.text);
         Consumer<Completion> audit = audits.wantsCheck() ? fresh -> check(key, entry, fresh) : null;
-        return new CacheLookup.Hit(entry.answer, outcome, audit);
+        return new CacheLookup.Hit(entry.answer, outcome(entry, Math.min(1, candidate.similarity()), now), audit);
+    }
+
+    private static CacheOutcome.Semantic outcome(Entry entry, double similarity, long now) {
+        return new CacheOutcome.Semantic(
+                similarity, Duration.ofNanos(Math.max(0, now - entry.storedNanos)), entry.text);
     }
 
     private void check(CacheKey key, Entry entry, Completion fresh) {

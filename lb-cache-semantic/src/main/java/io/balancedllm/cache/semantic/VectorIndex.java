@@ -215,8 +215,8 @@ final class VectorIndex {
     private static final class Block {
         private final int capacity;
         private final @Nullable Entry[] entries;
-        /** [HEAD][capacity]. */
-        private final float[] heads;
+        /** [HEAD][capacity]; empty without heads. */
+        private final float[][] heads;
         /** [capacity][NECK]. */
         private final float[] necks;
 
@@ -229,7 +229,7 @@ final class VectorIndex {
             this.capacity = capacity;
             int indexed = capacity < SMALLEST_WITH_HEADS ? 0 : capacity;
             entries = new Entry[capacity];
-            heads = new float[indexed * Rotation.HEAD];
+            heads = indexed == 0 ? new float[0][] : new float[Rotation.HEAD][indexed];
             necks = new float[indexed * Rotation.NECK];
             afterHead = new float[indexed];
             afterNeck = new float[indexed];
@@ -243,7 +243,7 @@ final class VectorIndex {
             if (heads.length > 0) {
                 Rotation.Rotated rotated = rotation.rotate(entry.vector);
                 for (int k = 0; k < Rotation.HEAD; k++) {
-                    heads[k * capacity + slot] = rotated.values()[k];
+                    heads[k][slot] = rotated.values()[k];
                 }
                 System.arraycopy(rotated.values(), Rotation.HEAD, necks, slot * Rotation.NECK, Rotation.NECK);
                 afterHead[slot] = rotated.afterHead();
@@ -255,7 +255,7 @@ final class VectorIndex {
         void copy(int slot, Block from, int fromSlot) {
             if (heads.length > 0) {
                 for (int k = 0; k < Rotation.HEAD; k++) {
-                    heads[k * capacity + slot] = from.heads[k * from.capacity + fromSlot];
+                    heads[k][slot] = from.heads[k][fromSlot];
                 }
                 System.arraycopy(from.necks, fromSlot * Rotation.NECK, necks, slot * Rotation.NECK, Rotation.NECK);
                 afterHead[slot] = from.afterHead[fromSlot];
@@ -272,19 +272,7 @@ final class VectorIndex {
             }
             float[] q = query.values();
             for (int k = 0; k < Rotation.HEAD; k += 4) {
-                addFour(sums, count, k * capacity, q[k], q[k + 1], q[k + 2], q[k + 3]);
-            }
-        }
-
-        private void addFour(float[] sums, int count, int row, float q0, float q1, float q2, float q3) {
-            int row1 = row + capacity;
-            int row2 = row1 + capacity;
-            int row3 = row2 + capacity;
-            for (int slot = 0; slot < count; slot++) {
-                sums[slot] += q0 * heads[row + slot]
-                        + q1 * heads[row1 + slot]
-                        + q2 * heads[row2 + slot]
-                        + q3 * heads[row3 + slot];
+                FourRows.add(sums, count, heads, q, k);
             }
         }
 

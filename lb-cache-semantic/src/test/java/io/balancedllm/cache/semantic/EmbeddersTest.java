@@ -58,12 +58,9 @@ class EmbeddersTest {
         Embedder batching = Embedders.batching(
                 new ForwardingEmbedder(scripted) {
                     @Override
-                    void before() {}
-
-                    @Override
                     public CompletionStage<List<Embedding>> embed(List<String> texts) {
                         sizes.add(texts.size());
-                        return super.embed(texts);
+                        return embedder.embed(texts);
                     }
                 },
                 executor);

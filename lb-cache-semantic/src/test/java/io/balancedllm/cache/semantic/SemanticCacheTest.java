@@ -13,6 +13,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.balancedllm.cache.CacheLookup;
 import io.balancedllm.cache.CacheScope;
+import io.balancedllm.cache.Embedding;
 import io.balancedllm.completion.CacheControl;
 import io.balancedllm.completion.CacheOutcome;
 import io.balancedllm.completion.CallOptions;
@@ -29,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -78,6 +80,31 @@ class SemanticCacheTest {
             assertThat(hit.outcome().reused()).isTrue();
         });
         assertThat(cache.statistics().hits()).isEqualTo(1);
+    }
+
+    /** Of another process or an earlier run; what this one stored, the exact tier of the balancer answers before. */
+    @Test
+    void theVerySameRequestIsAnsweredWithoutAnEmbedding() {
+        put(cache, "how do i reset it", "press the button");
+        int asked = embedder.asked.size();
+
+        assertThat(lookup(cache, "how do i reset it")).isInstanceOfSatisfying(CacheLookup.Hit.class, hit -> {
+            assertThat(hit.outcome().similarity()).isEqualTo(1);
+            assertThat(hit.answer().completion().text()).isEqualTo("press the button");
+        });
+        assertThat(embedder.asked).hasSize(asked);
+        assertThat(cache.statistics().hits()).isEqualTo(1);
+    }
+
+    @Test
+    void theVerySameRequestIsNotAnsweredByWhatHasExpiredOrWasInvalidated() {
+        put(cache, "how do i reset it", "press the button");
+        scheduler.advance(SemanticCache.DEFAULT_TIME_TO_LIVE);
+        assertThat(lookup(cache, "how do i reset it")).isInstanceOf(CacheLookup.Miss.class);
+
+        put(cache, "how do i reset it", "press the button");
+        cache.invalidateAll();
+        assertThat(lookup(cache, "how do i reset it")).isInstanceOf(CacheLookup.Miss.class);
     }
 
     @Test
@@ -170,8 +197,9 @@ class SemanticCacheTest {
         CompletableFuture<String> thread = new CompletableFuture<>();
         try (SemanticCache own = SemanticCache.builder(new ForwardingEmbedder(embedder) {
                     @Override
-                    void before() {
+                    public CompletionStage<List<Embedding>> embed(List<String> texts) {
                         thread.complete(Thread.currentThread().getName());
+                        return embedder.embed(texts);
                     }
                 })
                 .build()) {
@@ -219,7 +247,7 @@ class SemanticCacheTest {
     void textTheEmbedderCutsOffIsNeitherFoundNorKept() {
         put(cache, "q", "a");
         embedder.truncated = true;
-        CacheLookup.Miss miss = (CacheLookup.Miss) lookup(cache, "q");
+        CacheLookup.Miss miss = (CacheLookup.Miss) lookup(cache, "r");
         cache.store(key(ask("r"), CallOptions.DEFAULT), miss, answer("b"));
 
         assertThat(miss.outcome()).isEqualTo(new CacheOutcome.Bypass("truncated"));
@@ -393,7 +421,7 @@ class SemanticCacheTest {
                         .build())
                 .build();
         put(audited, "q", "a");
-        CacheLookup.Hit hit = (CacheLookup.Hit) lookup(audited, "q");
+        CacheLookup.Hit hit = (CacheLookup.Hit) lookup(audited, "near");
         hit.audit().orElseThrow().accept(answer("b"));
 
         assertThat(audited.statistics().auditFailures()).isEqualTo(1);

@@ -5,6 +5,7 @@ import static io.balancedllm.cache.semantic.Answers.lookup;
 import static io.balancedllm.cache.semantic.Answers.put;
 import static io.balancedllm.cache.semantic.Answers.text;
 import static io.balancedllm.cache.semantic.RedisServer.await;
+import static io.balancedllm.cache.semantic.SharedCaches.shared;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -16,7 +17,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,36 +43,38 @@ class SharedCacheSecurityTest {
         "+xrevrange"
     };
 
-    private final List<AutoCloseable> open = new ArrayList<>();
-
     @TempDir
     @SuppressWarnings("NullAway.Init")
     private Path folder;
 
+    private @Nullable SharedCaches caches;
+
     @AfterEach
-    void close() throws Exception {
-        for (AutoCloseable each : open) {
-            each.close();
+    void close() {
+        if (caches != null) {
+            caches.close();
         }
     }
 
     private RedisServer server(String... options) throws IOException {
-        RedisServer server = RedisServer.start(folder, options);
-        open.add(server);
-        return server;
+        caches = SharedCaches.around(folder, options);
+        return caches.server();
+    }
+
+    /** Starts a server that talks TLS only. */
+    private RedisServer tlsServer(SelfSigned own, String asksClients, SelfSigned believed, String... more)
+            throws IOException {
+        List<String> options = new ArrayList<>(List.of("--port", "0", "--tls-port", "PORT"));
+        options.addAll(List.of("--tls-auth-clients", asksClients));
+        options.addAll(List.of("--tls-cert-file", own.certificate().toString()));
+        options.addAll(List.of("--tls-key-file", own.key().toString()));
+        options.addAll(List.of("--tls-ca-cert-file", believed.certificate().toString()));
+        options.addAll(List.of(more));
+        return server(options.toArray(String[]::new));
     }
 
     private SemanticCache cache(RedisTierBuilder tier) {
-        SemanticCache cache = SemanticCache.builder(new ScriptedEmbedder())
-                .executor(Runnable::run)
-                .shared(tier.build())
-                .build();
-        open.add(0, cache);
-        return cache;
-    }
-
-    private static SharedTier.Statistics shared(SemanticCache cache) {
-        return cache.statistics().shared().orElseThrow();
+        return Objects.requireNonNull(caches).cache(SemanticCache.builder(new ScriptedEmbedder()), tier);
     }
 
     private static void shares(SemanticCache one, SemanticCache other) {
@@ -122,21 +127,7 @@ class SharedCacheSecurityTest {
     void overTlsOnlyACertificateThatIsBelievedIsTalkedTo() throws Exception {
         SelfSigned certificate = SelfSigned.in(folder, "server");
         SelfSigned another = SelfSigned.in(folder, "another");
-        RedisServer server = server(
-                "--port",
-                "0",
-                "--tls-port",
-                "PORT",
-                "--tls-auth-clients",
-                "no",
-                "--requirepass",
-                "right",
-                "--tls-cert-file",
-                certificate.certificate().toString(),
-                "--tls-key-file",
-                certificate.key().toString(),
-                "--tls-ca-cert-file",
-                certificate.certificate().toString());
+        RedisServer server = tlsServer(certificate, "no", certificate, "--requirepass", "right");
         SemanticCache one = cache(tls(server).trust(certificate.certificate()));
         SemanticCache other = cache(tls(server).trust(certificate.certificate()));
         SemanticCache doubts = cache(tls(server).trust(another.certificate()));
@@ -156,19 +147,7 @@ class SharedCacheSecurityTest {
     void aServerThatAsksForACertificateIsShownOne() throws Exception {
         SelfSigned certificate = SelfSigned.in(folder, "server");
         SelfSigned client = SelfSigned.in(folder, "client");
-        RedisServer server = server(
-                "--port",
-                "0",
-                "--tls-port",
-                "PORT",
-                "--tls-auth-clients",
-                "yes",
-                "--tls-cert-file",
-                certificate.certificate().toString(),
-                "--tls-key-file",
-                certificate.key().toString(),
-                "--tls-ca-cert-file",
-                client.certificate().toString());
+        RedisServer server = tlsServer(certificate, "yes", client);
         RedisTierBuilder shown = RedisTier.builder(server.uri())
                 .trust(certificate.certificate())
                 .clientCertificate(client.certificate(), client.key());
@@ -220,11 +199,10 @@ class SharedCacheSecurityTest {
 
     @Test
     void aTierSaysWhereItIsAndNotThePassword() {
-        RedisTier tier = RedisTier.builder("rediss://cache.example.com:6390/2")
+        try (RedisTier tier = RedisTier.builder("rediss://cache.example.com:6390/2")
                 .credentials("me", () -> "secret")
-                .build();
-        open.add(tier);
-
-        assertThat(tier).hasToString("RedisTier{rediss://cache.example.com:6390}");
+                .build()) {
+            assertThat(tier).hasToString("RedisTier{rediss://cache.example.com:6390}");
+        }
     }
 }

@@ -233,11 +233,14 @@ final class Session {
             }
         }
         then(link.bodies(at.id(), List.copyOf(ids)), bodies -> {
-            if (at.equals(position.epoch)) {
-                records.forEach(record -> take(record, bodies));
+            boolean current = at.equals(position.epoch);
+            if (current) {
                 position.read = records.get(records.size() - 1).at();
             }
-            readOn();
+            readOn(); // the next ones are on their way while these are taken
+            if (current) {
+                records.forEach(record -> take(record, bodies));
+            }
         });
     }
 
