@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What runs in an engine: who is let in, what the next step feeds, and who gives way when KV memory runs short. Used by
@@ -30,6 +32,8 @@ final class Batch {
     /** Steps for which nobody asks for a sequence before it gives up its place to another. */
     static final int UNREAD_STEPS = 8;
 
+    private static final Logger LOG = LoggerFactory.getLogger(Batch.class);
+
     private final EngineOptions options;
     private final WorkQueue queue;
     private final KvMemory memory;
@@ -44,7 +48,7 @@ final class Batch {
     private volatile Load load = new Load(0, 0, 0);
 
     private final Ticker ticker;
-    private @Nullable Prefiller prefiller;
+    private @Nullable Split split;
     private Prefiller.Returned whenBack = this::back;
 
     Batch(
@@ -63,8 +67,8 @@ final class Batch {
     }
 
     /** Lets prompts be computed elsewhere, from where they come back by another thread. */
-    void prefiller(Prefiller elsewhere, Prefiller.Returned whenBack) {
-        this.prefiller = elsewhere;
+    void split(Split parts, Prefiller.Returned whenBack) {
+        this.split = parts;
         this.whenBack = whenBack;
     }
 
@@ -152,8 +156,8 @@ final class Batch {
 
     /** Lets the prompt of a work be computed elsewhere if that pays. */
     private boolean sendAway(Work work, int room) {
-        Prefiller elsewhere = prefiller;
-        if (elsewhere == null || work.sentAway || work.sequence.newTokens() > 0 || work.sequence.embeds()) {
+        Split parts = split;
+        if (parts == null || work.sentAway || work.sequence.newTokens() > 0 || work.sequence.embeds()) {
             return false;
         }
         int[] prompt = work.sequence.promptToSend();
@@ -161,30 +165,36 @@ final class Batch {
         int decodes = (int) running.stream()
                 .filter(other -> other.sequence.unfed() == 1 && other.generation.hasDemand())
                 .count();
-        if (!elsewhere.pays(prompt.length, uncached, decodes, costs, options.promptStretch())) {
+        long ahead = running.stream()
+                .mapToLong(other -> Math.max(0, other.sequence.unfed() - 1))
+                .sum();
+        if (!parts.pays(new Split.Prompt(prompt.length, uncached, decodes, ahead, promptTokens(decodes)))) {
             return false;
         }
         work.sentAway = true;
         work.keptRoom = room;
         memory.keep(room);
         away.add(work);
-        elsewhere.submit(work, prompt, whenBack);
+        parts.prefiller().submit(work, prompt, room, whenBack);
         return true;
     }
 
     /** Takes back a work whose prompt has been computed elsewhere, or not. */
-    void back(Work work, List<Kernel.KvBlock> blocks) {
+    void back(Work work, @Nullable Handover handover) {
         if (away.contains(work)) {
-            work.handover = blocks;
+            work.handover = handover;
             work.back = true;
-        } else {
-            blocks.forEach(Kernel.KvBlock::close); // it failed with the engine meanwhile
+        } else if (handover != null) {
+            handover.close(); // it failed with the engine meanwhile
         }
     }
 
     private void unpack(Work work) {
-        work.handover.forEach(Kernel.KvBlock::close);
-        work.handover = List.of();
+        Handover handover = work.handover;
+        work.handover = null;
+        if (handover != null) {
+            handover.close();
+        }
         memory.giveUp(work.keptRoom);
         work.keptRoom = 0;
     }
@@ -200,22 +210,43 @@ final class Batch {
         work.admitted = work.admitted == 0 ? nowNanos : work.admitted;
         running.add(work);
         running.sort(Work.ORDER);
-        work.sequence.cachedIn(prefixes);
-        memory.giveUp(work.keptRoom);
-        work.keptRoom = 0;
+        Handover handover = work.handover;
+        Split parts = split;
+        long began = ticker.nanos();
         try {
-            Kernel.KvCache cache = memory.take(room);
-            work.generation.admitted(work.sequence, work.sequence.admit(cache, room, prefixes));
-            Prefiller elsewhere = prefiller;
-            if (elsewhere != null && !work.handover.isEmpty()) {
-                long began = ticker.nanos();
-                work.sequence.append(work.handover);
-                elsewhere.handedOver(work.sequence.promptToSend().length, (ticker.nanos() - began) / 1e9);
+            int cached = 0;
+            if (handover != null && handover.hasCache()) {
+                work.keptRoom = 0; // the cache has it now
+                work.sequence.takeOver(handover, room, prefixes);
+            } else {
+                work.sequence.cachedIn(prefixes);
+                memory.giveUp(work.keptRoom);
+                work.keptRoom = 0;
+                Kernel.KvCache cache = memory.take(room);
+                cached = work.sequence.admit(cache, room, prefixes);
+                if (handover != null) {
+                    append(work, handover);
+                }
             }
+            if (handover != null && parts != null) {
+                parts.handedOver(work.sequence.promptToSend().length, (ticker.nanos() - began) / 1e9);
+            }
+            work.generation.admitted(work.sequence, cached);
         } catch (RuntimeException | OutOfMemoryError e) {
             work.fail(e);
         }
         unpack(work);
+    }
+
+    /** Copies what was computed elsewhere; what cannot be copied is computed here. */
+    private static void append(Work work, Handover handover) {
+        try {
+            work.sequence.append(handover);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            LOG.warn(
+                    "Keys and values could not be handed over; the rest of the prompt is computed where it is decoded",
+                    e);
+        }
     }
 
     /** {@return the last of those that nobody reads} A reader that is late for a moment only does not count. */
@@ -281,13 +312,15 @@ final class Batch {
         if (Double.isInfinite(options.promptStretch())) {
             return most;
         }
-        if (!costs.known()) {
+        Split parts = split;
+        StepCosts now = parts == null ? costs : parts.now();
+        if (!now.known()) {
             return decodes == 0 ? most : Math.min(most, LEAST_PROMPT_TOKENS);
         }
         double seconds = decodes == 0
                 ? LONG_STEP_SECONDS
-                : Math.max(SHORT_STEP_SECONDS, options.promptStretch() * costs.seconds(decodes));
-        return Math.min(most, Math.max(LEAST_PROMPT_TOKENS, costs.tokensWithin(seconds, decodes)));
+                : Math.max(SHORT_STEP_SECONDS, options.promptStretch() * now.seconds(decodes));
+        return Math.min(most, Math.max(LEAST_PROMPT_TOKENS, now.tokensWithin(seconds, decodes)));
     }
 
     /** Gives a sequence more room, at the cost of others, or in the end takes it out itself. */

@@ -53,7 +53,7 @@ final class Engine {
     /** Whether something waits that cannot begin; another engine may take it. */
     private volatile boolean crowded;
 
-    private @Nullable Prefiller prefiller;
+    private @Nullable Split split;
     private volatile @Nullable EnginePeers peers;
     private volatile @Nullable Thread thread;
 
@@ -73,16 +73,17 @@ final class Engine {
 
     /** Lets prompts be computed elsewhere where that pays; closes it with this engine. Before the start. */
     void splitOff(Prefiller elsewhere) {
-        prefiller = elsewhere;
-        batch.prefiller(elsewhere, (work, blocks) -> {
-            errands.add(() -> batch.back(work, blocks));
+        Split made = new Split(elsewhere, costs);
+        split = made;
+        batch.split(made, (work, handover) -> {
+            errands.add(() -> batch.back(work, handover));
             wake();
         });
     }
 
     @Nullable
-    Prefiller prefiller() {
-        return prefiller;
+    Split split() {
+        return split;
     }
 
     /** Takes all sequences of a generation, or fails it. Any thread. */
@@ -220,9 +221,9 @@ final class Engine {
     }
 
     void start(String name) {
-        Prefiller elsewhere = prefiller;
-        if (elsewhere != null) {
-            elsewhere.start(name + "-prefill");
+        Split parts = split;
+        if (parts != null) {
+            parts.prefiller().start(name + "-prefill");
         }
         Thread engine = new Thread(this::run, name);
         engine.setDaemon(true);
@@ -317,6 +318,8 @@ final class Engine {
 
     private void compute(Batch.Plan plan) {
         float[][] numbers;
+        Split parts = split;
+        long moment = parts == null ? 0 : parts.prefiller().moment();
         long began = ticker.nanos();
         try {
             numbers = kernel.step(plan.slices());
@@ -334,7 +337,12 @@ final class Engine {
             }
             return;
         }
-        costs.learn(plan.tokens(), (ticker.nanos() - began) / NANOS);
+        double seconds = (ticker.nanos() - began) / NANOS;
+        if (parts == null) {
+            costs.learn(plan.tokens(), seconds);
+        } else {
+            parts.learn(moment, plan.tokens(), seconds);
+        }
         for (int i = 0; i < numbers.length; i++) {
             batch.computed(plan.works().get(i), plan.slices().get(i), numbers[i]);
         }
@@ -347,9 +355,9 @@ final class Engine {
     }
 
     private void finish() {
-        Prefiller elsewhere = prefiller;
-        if (elsewhere != null) {
-            elsewhere.shutDown();
+        Split parts = split;
+        if (parts != null) {
+            parts.prefiller().shutDown();
         }
         batch.failAll(shutDownError());
         runErrands();

@@ -338,8 +338,9 @@ public final class Gpt2Backend implements LlmBackend {
         /**
          * Computes long prompts elsewhere, on another device or on another core of the same, and hands their keys and
          * values over, so that running streams are not held up. Each prompt goes where it costs less, to itself and to
-         * those that run, by what both places have been seen to take. On the same device the weights are shared. Needs
-         * memory for one more context than the limit says.
+         * those that run, by what both places have been seen to take, alone and at the same time: on shared cores most
+         * stay in the engine's steps. On the same device the weights are shared. Needs memory for one more context than
+         * the limit says.
          */
         public Builder prefillOn(String device) {
             settings.prefillDevice = device;

@@ -62,7 +62,7 @@ final class Gpt2Settings {
             if (other != null) {
                 boolean same = other.equals(kernel.device()) && stages.isEmpty();
                 Gpt2Model prefilling = same ? model.replica() : Gpt2Model.load(files(), name(), kernel.device(other));
-                backend.engine().splitOff(new Prefiller(prefilling, Gpt2Backend.STEP_TOKENS, ticker));
+                backend.engine().splitOff(new Prefiller(prefilling, same, Gpt2Backend.STEP_TOKENS, ticker));
             }
             return backend;
         } catch (RuntimeException e) {

@@ -20,6 +20,12 @@ final class Kernels {
     /** From this many parameters on, packing matrices for oneDNN saves more than its dispatch costs. */
     static final long ONE_DNN_PARAMETERS = 20_000_000;
 
+    /**
+     * Matrices are kept for oneDNN and plain where both take no more than this share of the memory there is: the rest is for
+     * sequences and for others.
+     */
+    static final double SHARE_FOR_BOTH = 0.5;
+
     private static final Logger LOG = LoggerFactory.getLogger(Kernels.class);
 
     private Kernels() {}
@@ -46,7 +52,8 @@ final class Kernels {
         LayerRange range = options.layers(config);
         boolean automatic = options.choice() == KernelChoice.AUTOMATIC && !isGpu(options);
         List<String> failures = new ArrayList<>();
-        for (ScriptLinears linears : candidates(config, checkpoint, options)) {
+        List<ScriptLinears> candidates = candidates(config, checkpoint, options);
+        for (ScriptLinears linears : candidates) {
             TorchRuntime.Place place = TorchRuntime.Place.of(options);
             MemoryNeed need = MemoryNeed.inPyTorch(config, range, linears, place);
             need.check();
@@ -54,7 +61,7 @@ final class Kernels {
             if (failure == null) {
                 return script(config, checkpoint, range, linears, place, need);
             }
-            if (!automatic) {
+            if (!automatic && linears == candidates.get(candidates.size() - 1)) {
                 throw new InvalidModelException("The kernel " + linears.title() + " cannot be used: " + failure);
             }
             if (!failures.contains(failure)) {
@@ -77,24 +84,35 @@ final class Kernels {
         return switch (options.choice()) {
             case PLAIN_JAVA -> List.of();
             case SCRIPT -> List.of(ScriptLinears.PLAIN);
-            case ONE_DNN -> List.of(ScriptLinears.ONE_DNN);
+            case ONE_DNN -> isGpu(options) ? List.of(ScriptLinears.ONE_DNN) : oneDnn(config, options);
             case HALF_WEIGHTS -> List.of(ScriptLinears.HALF);
-            case AUTOMATIC -> isGpu(options) ? List.of(ScriptLinears.PLAIN) : automatic(config, checkpoint);
+            case AUTOMATIC -> isGpu(options) ? List.of(ScriptLinears.PLAIN) : automatic(config, checkpoint, options);
         };
     }
 
-    private static List<ScriptLinears> automatic(Gpt2Config config, Checkpoint checkpoint) {
+    private static List<ScriptLinears> automatic(Gpt2Config config, Checkpoint checkpoint, KernelOptions options) {
         List<ScriptLinears> candidates = new ArrayList<>();
         if (config.parameters() > PLAIN_JAVA_PARAMETERS) {
             if (checkpoint.storedAs("F16")) {
                 candidates.add(ScriptLinears.HALF);
             }
             if (config.parameters() >= ONE_DNN_PARAMETERS) {
-                candidates.add(ScriptLinears.ONE_DNN);
+                candidates.addAll(oneDnn(config, options));
             }
             candidates.add(ScriptLinears.PLAIN);
         }
         return candidates;
+    }
+
+    private static List<ScriptLinears> oneDnn(Gpt2Config config, KernelOptions options) {
+        MemoryNeed both = MemoryNeed.inPyTorch(
+                config, options.layers(config), ScriptLinears.ONE_DNN_AND_PLAIN, TorchRuntime.Place.of(options));
+        if (both.fitsInto(SHARE_FOR_BOTH)) {
+            return List.of(ScriptLinears.ONE_DNN_AND_PLAIN, ScriptLinears.ONE_DNN);
+        }
+        LOG.info(
+                "Matrices are kept for oneDNN only, which makes one sequence slower: with plain ones beside, {}", both);
+        return List.of(ScriptLinears.ONE_DNN);
     }
 
     private static boolean isGpu(KernelOptions options) {

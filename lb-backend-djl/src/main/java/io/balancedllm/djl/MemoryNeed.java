@@ -33,24 +33,26 @@ record MemoryNeed(String where, long bytes, OptionalLong available) {
                 "of Java heap (-Xmx)", Float.BYTES * (parameters(config, range) + 2 * output), OptionalLong.of(free));
     }
 
-    /** The weights in what they are packed to, and one tensor while it is packed. */
+    /** The weights in all the forms they are kept in, and what is there twice while a tensor is packed. */
     static MemoryNeed inPyTorch(Gpt2Config config, LayerRange range, ScriptLinears linears, TorchRuntime.Place place) {
         long table = (long) config.vocabularySize() * config.width();
-        long weights = place.bytes() * parameters(config, range);
-        boolean packed = linears != ScriptLinears.PLAIN;
-        if (linears == ScriptLinears.HALF) {
-            weights /= 2;
-        }
-        if (packed && range.first()) {
-            weights += Float.BYTES * table;
-        }
-        long largest = Float.BYTES
-                * Math.max(table, (long) config.width() * Math.max(3 * config.width(), config.innerWidth()));
+        long embedding = range.first() ? table + (long) config.contextLength() * config.width() : 0;
+        long output = range.last() ? table : 0;
+        long layers = parameters(config, range) - embedding - (outputApart(config, range) ? table : 0);
+        long packed = linears.packed() ? layers + output : 0;
+        long plain = linears.plain() ? layers + (outputApart(config, range) ? output : 0) : 0;
+        long largest = Math.max(table, 2L * config.width() * Math.max(3 * config.width(), config.innerWidth()));
+        long packedBytes = linears == ScriptLinears.HALF ? Short.BYTES : place.bytes();
         boolean gpu = place.device().isGpu();
         return new MemoryNeed(
                 gpu ? "of memory on " + place.name() : "of memory",
-                weights + (gpu ? 0 : largest),
+                packedBytes * packed + place.bytes() * (plain + embedding) + Float.BYTES * largest,
                 gpu ? onGpu(place.device()) : inMain());
+    }
+
+    /** {@return whether this is known to take no more than a share of what there is} */
+    boolean fitsInto(double share) {
+        return available.isPresent() && bytes <= share * available.getAsLong();
     }
 
     /**
@@ -77,10 +79,14 @@ record MemoryNeed(String where, long bytes, OptionalLong available) {
                 - (long) config.contextLength() * config.width()
                 - (config.tiedOutput() ? 0 : table);
         long own = layers * range.size() / config.layers();
-        boolean outputApart = range.last() && !(range.first() && config.tiedOutput());
         return own
                 + (range.first() ? table + (long) config.contextLength() * config.width() : 0)
-                + (outputApart ? table : 0);
+                + (outputApart(config, range) ? table : 0);
+    }
+
+    /** {@return whether the matrix to logits is there and is not the embedding} */
+    private static boolean outputApart(Gpt2Config config, LayerRange range) {
+        return range.last() && !(range.first() && config.tiedOutput());
     }
 
     private static OptionalLong onGpu(Device device) {

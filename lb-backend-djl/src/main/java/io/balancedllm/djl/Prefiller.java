@@ -3,7 +3,6 @@ package io.balancedllm.djl;
 
 import io.balancedllm.time.Ticker;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
@@ -14,89 +13,89 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Computes prompts beside an engine, on another device or another core, and hands over their keys and values, so that
- * those that decode there are not held up. One prompt at a time, in the order in which they come.
+ * those that decode there are held up less. One prompt at a time, in the order in which they come.
  *
  * @see <a href="https://www.usenix.org/conference/osdi24/presentation/zhong-yinmin">Zhong et al., DistServe: Disaggregating
  *     Prefill and Decoding for Goodput-optimized Large Language Model Serving, OSDI 2024</a>
  */
 final class Prefiller {
-    /** Prompts shorter than this are never worth the way. */
-    static final int LEAST_TOKENS = 32;
-
     private static final Logger LOG = LoggerFactory.getLogger(Prefiller.class);
     private static final double NANOS = 1e9;
-    private static final double EWMA_WEIGHT = 0.2;
+    /** What one step counts among those before it: they are few, and the last ones tell most. */
+    private static final double COST_WEIGHT = 0.2;
 
     private final Gpt2Model model;
     private final Kernel kernel;
+    private final boolean shared;
     private final int stepTokens;
     private final Ticker ticker;
-    private final StepCosts costs = new StepCosts();
+    private final StepCosts costs = new StepCosts(COST_WEIGHT, null);
     private final Deque<Job> jobs = new ArrayDeque<>();
     private long waitingTokens;
     private boolean warned;
+    /** Grows when a prompt is begun and when it is done, so it is odd in between. */
+    private volatile long moment;
+
     private volatile boolean closed;
     private volatile @Nullable Thread thread;
 
-    /** What a token costs to hand over; touched by the engine thread alone. */
-    private double handoverSecondsPerToken;
-
-    /** Takes over a model, which it closes. */
-    Prefiller(Gpt2Model model, int stepTokens, Ticker ticker) {
+    /**
+     * Takes over a model, which it closes.
+     *
+     * @param shared whether it is a replica of the engine's, so that the engine can go on with the caches made here
+     */
+    Prefiller(Gpt2Model model, boolean shared, int stepTokens, Ticker ticker) {
         this.model = model;
         this.kernel = model.kernel();
+        this.shared = shared;
         this.stepTokens = stepTokens;
         this.ticker = ticker;
     }
 
-    /**
-     * {@return whether a prompt is better computed here} Compared are the seconds that either way costs this sequence and,
-     * together, those that decode beside it. What is not known yet is tried.
-     *
-     * @param tokens of the prompt
-     * @param uncached how many of them the engine would have to compute itself
-     * @param decodes how many sequences decode there
-     * @param there what steps cost there
-     * @param stretch how many times as long as decoding alone a step may take there
-     */
-    boolean pays(int tokens, int uncached, int decodes, StepCosts there, double stretch) {
-        if (closed || uncached < LEAST_TOKENS) {
-            return false;
-        }
-        if (!costs.known() || !there.known()) {
-            return decodes > 0 && backlog() == 0;
-        }
-        double stay = uncached * there.secondsPerToken();
-        // Beside decodes a prompt has but a part of each step.
-        double wait = decodes == 0 ? stay : Math.max(stay, stay * stretch / Math.max(0.1, stretch - 1));
-        double staying = wait + decodes * stay;
-        double away = (backlog() + tokens) * costs.secondsPerToken() + costs.seconds(0);
-        double handover = tokens * handoverSecondsPerToken;
-        return away + (1 + decodes) * handover < staying;
+    boolean closed() {
+        return closed;
     }
 
-    /** Takes a prompt, of which all but the last token are computed. Any thread. */
-    void submit(Work work, int[] tokens, Returned then) {
+    /** {@return a number that tells whether a prompt is {@linkplain #computing being computed}, and which; any thread} */
+    long moment() {
+        return moment;
+    }
+
+    static boolean computing(long moment) {
+        return moment % 2 != 0;
+    }
+
+    /** {@return what steps cost here} */
+    StepCosts costs() {
+        return costs;
+    }
+
+    /** {@return the seconds that a prompt of this length takes} */
+    double seconds(int tokens) {
+        int steps = (tokens + stepTokens - 1) / stepTokens;
+        return tokens * costs.secondsPerToken() + steps * costs.seconds(0);
+    }
+
+    /** {@return how many tokens wait here or are being computed} */
+    long backlog() {
         synchronized (jobs) {
-            jobs.add(new Job(work, tokens, then));
+            return waitingTokens;
+        }
+    }
+
+    /**
+     * Takes a prompt, of which all but the last token are computed. Any thread.
+     *
+     * @param room of the cache that the engine goes on with
+     */
+    void submit(Work work, int[] tokens, int room, Returned then) {
+        synchronized (jobs) {
+            jobs.add(new Job(work, tokens, room, then));
             waitingTokens += tokens.length;
         }
         Thread current = thread;
         if (current != null) {
             LockSupport.unpark(current);
-        }
-    }
-
-    /** Learns what handing over took. */
-    void handedOver(int tokens, double seconds) {
-        double each = seconds / tokens;
-        handoverSecondsPerToken =
-                handoverSecondsPerToken == 0 ? each : (1 - EWMA_WEIGHT) * handoverSecondsPerToken + EWMA_WEIGHT * each;
-    }
-
-    private long backlog() {
-        synchronized (jobs) {
-            return waitingTokens;
         }
     }
 
@@ -120,13 +119,14 @@ final class Prefiller {
         Job job;
         synchronized (jobs) {
             job = jobs.poll();
+            if (job == null) {
+                return false;
+            }
+            moment++;
         }
-        if (job == null) {
-            return false;
-        }
-        List<Kernel.KvBlock> blocks = null;
+        Handover handover = null;
         try {
-            blocks = compute(job);
+            handover = compute(job);
         } catch (RuntimeException | OutOfMemoryError e) {
             if (!warned) {
                 warned = true;
@@ -135,17 +135,21 @@ final class Prefiller {
             }
         } finally {
             synchronized (jobs) {
+                moment++;
                 waitingTokens -= job.tokens.length;
             }
         }
-        job.then.returned(job.work, blocks == null ? List.of() : blocks);
+        job.then.returned(job.work, handover);
         return true;
     }
 
-    /** {@return the prompt in blocks, or null if nobody wants it any longer} */
-    private @Nullable List<Kernel.KvBlock> compute(Job job) {
+    /** {@return the prompt, or null if nobody wants it any longer} */
+    private @Nullable Handover compute(Job job) {
         int end = job.tokens.length - 1;
-        try (Kernel.KvCache cache = kernel.allocate(end)) {
+        Kernel.KvCache cache = kernel.allocate(shared ? job.room : end);
+        Handover handover = new Handover(cache);
+        boolean complete = false;
+        try {
             while (cache.length() < end) {
                 if (closed || job.work.generation.ending(ticker.nanos())) {
                     return null;
@@ -156,11 +160,19 @@ final class Prefiller {
                 kernel.step(List.of(new Kernel.Slice(cache, Arrays.copyOfRange(job.tokens, from, to), false)));
                 costs.learn(to - from, (ticker.nanos() - began) / NANOS);
             }
-            List<Kernel.KvBlock> blocks = new ArrayList<>();
-            for (int from = 0; from < end; from += PrefixCache.BLOCK_TOKENS) {
-                blocks.add(cache.save(from, Math.min(PrefixCache.BLOCK_TOKENS, end - from)));
+            // Of the cache itself the engine needs no copies, but for its prefixes.
+            int copied = shared ? end / PrefixCache.BLOCK_TOKENS * PrefixCache.BLOCK_TOKENS : end;
+            for (int from = 0; from < copied; from += PrefixCache.BLOCK_TOKENS) {
+                handover.add(cache.save(from, Math.min(PrefixCache.BLOCK_TOKENS, end - from)));
             }
-            return blocks;
+            complete = true;
+            return handover;
+        } finally {
+            if (!complete) {
+                handover.close();
+            } else if (!shared) {
+                handover.closeCache();
+            }
         }
     }
 
@@ -188,11 +200,11 @@ final class Prefiller {
         /**
          * Takes it back, on the prefiller's thread.
          *
-         * @param blocks all but its last token in order, to be closed; none if it was not computed
+         * @param handover all but its last token, to be closed; null if it was not computed
          */
-        void returned(Work work, List<Kernel.KvBlock> blocks);
+        void returned(Work work, @Nullable Handover handover);
     }
 
     @SuppressWarnings("ArrayRecordComponent") // never compared
-    private record Job(Work work, int[] tokens, Returned then) {}
+    private record Job(Work work, int[] tokens, int room, Returned then) {}
 }

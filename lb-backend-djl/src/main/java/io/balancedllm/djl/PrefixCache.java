@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -86,6 +87,16 @@ final class PrefixCache {
     /** Saves all full blocks that a sequence has computed and that are not known yet, as far as there is room. */
     void save(int[] tokens, PromptBlocks blocks, Kernel.KvCache cache) {
         int computed = Math.min(blocks.size(), cache.length() / BLOCK_TOKENS);
+        keep(tokens, blocks, computed, index -> cache.save(index * BLOCK_TOKENS, BLOCK_TOKENS));
+    }
+
+    /**
+     * Keeps blocks that are not known yet, as far as there is room.
+     *
+     * @param computed how many there are, from the start
+     * @param made gives a block that is kept, once, and is not asked for others
+     */
+    void keep(int[] tokens, PromptBlocks blocks, int computed, IntFunction<Kernel.KvBlock> made) {
         int count = Math.min(computed, maxBlocks);
         List<Entry> path = path(tokens, blocks, count);
         int known = path.size();
@@ -96,7 +107,7 @@ final class PrefixCache {
         try {
             for (; last < count; last++) {
                 int[] own = Arrays.copyOfRange(tokens, last * BLOCK_TOKENS, (last + 1) * BLOCK_TOKENS);
-                Entry entry = new Entry(++lastId, parentId, own, cache.save(last * BLOCK_TOKENS, BLOCK_TOKENS));
+                Entry entry = new Entry(++lastId, parentId, own, made.apply(last));
                 Entry before = entries.put(blocks.hash(last), entry);
                 if (before != null) {
                     before.block().close();

@@ -7,6 +7,12 @@ import ai.djl.pytorch.jni.IValue;
 
 /** Keys and values in PyTorch's memory, [layers, 2, heads, capacity, head width]. */
 final class ScriptCache implements Kernel.KvCache {
+    /**
+     * Numbers from which on PyTorch copies with all its threads. A block copied layer by layer stays below: waiting for
+     * threads that share their cores with other programs takes many times as long as copying.
+     */
+    private static final int THREADS_FROM = 32_768;
+
     private final ScriptWeights weights;
     private final PtNDArray array;
     private final IValue value;
@@ -43,7 +49,8 @@ final class ScriptCache implements Kernel.KvCache {
     public Kernel.KvBlock save(int from, int tokens) {
         try (IValue start = IValue.from((long) from);
                 IValue end = IValue.from((long) from + tokens);
-                IValue block = weights.run("save", value, start, end)) {
+                IValue apart = IValue.from(apart(tokens));
+                IValue block = weights.run("save", value, start, end, apart)) {
             return new Block(weights, tokens, block.toTensor(weights.manager()));
         }
     }
@@ -71,10 +78,15 @@ final class ScriptCache implements Kernel.KvCache {
     private void copy(PtNDArray block, int tokens) {
         try (IValue source = IValue.from(block);
                 IValue start = IValue.from((long) length);
-                IValue end = IValue.from((long) length + tokens)) {
-            weights.run("restore", value, source, start, end).close();
+                IValue end = IValue.from((long) length + tokens);
+                IValue apart = IValue.from(apart(tokens))) {
+            weights.run("restore", value, source, start, end, apart).close();
         }
         length += tokens;
+    }
+
+    private boolean apart(int tokens) {
+        return !weights.place.device().isGpu() && 2L * weights.config.width() * tokens < THREADS_FROM;
     }
 
     private record Block(ScriptWeights weights, int tokens, PtNDArray array) implements Kernel.KvBlock {

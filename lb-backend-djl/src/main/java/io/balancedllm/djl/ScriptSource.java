@@ -7,11 +7,11 @@ import java.math.BigDecimal;
  * The text of a GPT-2 model's methods in TorchScript, in the plain form that archives hold. Weights are arguments:
  *
  * <ul>
- *   <li>{@code w}: token embedding, position embedding, final gain and bias, then for each layer the gain and bias of its
+ *   <li>{@code w}: token embedding, turned over where {@link #turnedTable}, position embedding, final gain and bias, then for each layer the gain and bias of its
  *       first norm, the biases of query-key-value and of the attention's output, the gain and bias of its second norm, the
  *       biases of the inner input and the inner output;
- *   <li>{@code m}: for each layer its packed matrices query-key-value, attention output, inner input and inner output;
- *       last the packed matrix to logits.
+ *   <li>{@code m}: for each layer its matrices query-key-value, attention output, inner input and inner output; last the
+ *       matrix to logits; each in all its {@linkplain ScriptLinears#forms forms}.
  * </ul>
  *
  * <p>Tokens of all sequences are packed, [tokens, width]: linear layers run once, attention once for each sequence on its
@@ -23,7 +23,21 @@ record ScriptSource(Gpt2Config config, LayerRange range, ScriptLinears linears) 
     static final int VECTORS_PER_LAYER = 8;
     static final int MATRICES_PER_LAYER = 4;
 
+    /**
+     * {@return whether the token embedding, [vocabulary, width], is kept turned over, because it is the plain matrix to logits
+     * too}
+     */
+    boolean turnedTable() {
+        return linears.plain()
+                && range.first()
+                && range.last()
+                && config.tiedOutput()
+                && ScriptLinears.wide(config.width(), config.vocabularySize());
+    }
+
     String text() {
+        int width = config.width();
+        int inner = config.innerWidth();
         return (METHODS + (range.first() ? EMBED_TOKENS : TAKE_STATES))
                 .replace("$LAYERS", String.valueOf(range.size()))
                 .replace("$HEADS", String.valueOf(config.heads()))
@@ -33,22 +47,37 @@ record ScriptSource(Gpt2Config config, LayerRange range, ScriptLinears linears) 
                 .replace("$SCALE", scale())
                 .replace("$VECTORS", String.valueOf(VECTORS))
                 .replace("$LAYER_VECTORS", String.valueOf(VECTORS_PER_LAYER))
-                .replace("$QUERY_KEY_VALUE", linear("h", 0, 2))
-                .replace("$ATTENTION_OUTPUT", linear("attended", 1, 3))
-                .replace("$INNER_INPUT", linears.activate("h", matrix(2), vector(6), config.activation()))
-                .replace("$INNER_OUTPUT", linear("inner", 3, 7))
-                .replace("$OUTPUT", linears.multiply("x", "m[" + MATRICES_PER_LAYER * range.size() + "]", "None"))
+                .replace("$TABLE", turnedTable() ? "torch.transpose(w[0], 0, 1)" : "w[0]")
+                .replace("$QUERY_KEY_VALUE", linears.multiply(linear("h", 0, 2, width, 3 * width)))
+                .replace("$ATTENTION_OUTPUT", linears.multiply(linear("attended", 1, 3, width, width)))
+                .replace("$INNER_INPUT", linears.activate(linear("h", 2, 6, width, inner), config.activation()))
+                .replace("$INNER_OUTPUT", linears.multiply(linear("inner", 3, 7, inner, width)))
+                .replace("$OUTPUT", linears.multiply(output()))
                 .replace("$PACKED", linears.type())
                 .replace("$PACK", linears.pack())
                 .replace("$SELF", "self: __torch__." + TYPE);
     }
 
-    private String linear(String x, int matrix, int bias) {
-        return linears.multiply(x, matrix(matrix), vector(bias));
+    private ScriptLinears.Product linear(String x, int matrix, int bias, int in, int out) {
+        int forms = linears.forms();
+        String first = "m[torch.add(torch.mul(" + forms * MATRICES_PER_LAYER + ", l), ";
+        return new ScriptLinears.Product(
+                x,
+                first + forms * matrix + ")]",
+                first + (forms * matrix + forms - 1) + ")]",
+                vector(bias),
+                ScriptLinears.wide(in, out));
     }
 
-    private static String matrix(int index) {
-        return "m[torch.add(torch.mul(" + MATRICES_PER_LAYER + ", l), " + index + ")]";
+    private ScriptLinears.Product output() {
+        int forms = linears.forms();
+        int first = forms * MATRICES_PER_LAYER * range.size();
+        return new ScriptLinears.Product(
+                "x",
+                "m[" + first + "]",
+                "m[" + (first + forms - 1) + "]",
+                "None",
+                ScriptLinears.wide(config.width(), config.vocabularySize()));
     }
 
     private static String vector(int index) {
@@ -67,7 +96,7 @@ record ScriptSource(Gpt2Config config, LayerRange range, ScriptLinears linears) 
 
     private static final String EMBED_TOKENS = """
               def begin($SELF, w: List[Tensor], input: Tensor, positions: Tensor) -> Tensor:
-                return torch.add(torch.embedding(w[0], input), torch.embedding(w[1], positions))
+                return torch.add(torch.embedding($TABLE, input), torch.embedding(w[1], positions))
             """;
 
     private static final String TAKE_STATES = """
@@ -79,6 +108,7 @@ record ScriptSource(Gpt2Config config, LayerRange range, ScriptLinears linears) 
     private static final String METHODS = """
               def layers($SELF, w: List[Tensor], m: List[$PACKED], kv: List[Tensor], input: Tensor, positions: Tensor, counts: List[int], known: List[int]) -> Tensor:
                 x = self.begin(w, input, positions)
+                single = torch.eq(torch.size(x, 0), 1)
                 sequences = torch.len(kv)
                 masks = annotate(List[Optional[Tensor]], [])
                 for s in range(sequences):
@@ -122,6 +152,7 @@ record ScriptSource(Gpt2Config config, LayerRange range, ScriptLinears linears) 
                 return torch.layer_norm(states, [$WIDTH], w[2], w[3], $EPSILON)
               def head($SELF, w: List[Tensor], m: List[$PACKED], states: Tensor, last: Tensor) -> Tensor:
                 x = self.norm(w, torch.index_select(states, 0, last))
+                single = torch.eq(torch.size(x, 0), 1)
                 return $OUTPUT
               def step($SELF, w: List[Tensor], m: List[$PACKED], kv: List[Tensor], input: Tensor, positions: Tensor, counts: List[int], known: List[int], last: Tensor) -> Tensor:
                 return torch.to(self.head(w, m, self.layers(w, m, kv, input, positions, counts, known), last), 6)
@@ -137,14 +168,33 @@ record ScriptSource(Gpt2Config config, LayerRange range, ScriptLinears linears) 
                 else:
                   weight = matrix
                 return $PACK
+              def lay($SELF, matrix: Tensor, turned: bool) -> Tensor:
+                if turned:
+                  laid = torch.transpose(matrix, 0, 1)
+                else:
+                  laid = matrix
+                return torch.contiguous(laid)
               def cast($SELF, values: Tensor, type: int) -> Tensor:
                 return torch.to(values, type)
               def cache($SELF, tokens: int, like: Tensor) -> Tensor:
                 return torch.empty([$LAYERS, 2, $HEADS, tokens, $HEAD_WIDTH], dtype=ops.prim.dtype(like), device=ops.prim.device(like))
-              def save($SELF, cache: Tensor, start: int, end: int) -> Tensor:
-                return torch.clone(torch.slice(cache, 3, start, end), memory_format=0)
-              def restore($SELF, cache: Tensor, block: Tensor, start: int, end: int) -> Tensor:
-                return torch.copy_(torch.slice(cache, 3, start, end), block)
+              def save($SELF, cache: Tensor, start: int, end: int, apart: bool) -> Tensor:
+                part = torch.slice(cache, 3, start, end)
+                if apart:
+                  block = torch.empty([$LAYERS, 2, $HEADS, torch.sub(end, start), $HEAD_WIDTH], dtype=ops.prim.dtype(cache), device=ops.prim.device(cache))
+                  for l in range($LAYERS):
+                    _0 = torch.copy_(torch.select(block, 0, l), torch.select(part, 0, l))
+                else:
+                  block = torch.clone(part, memory_format=0)
+                return block
+              def restore($SELF, cache: Tensor, block: Tensor, start: int, end: int, apart: bool) -> Tensor:
+                part = torch.slice(cache, 3, start, end)
+                if apart:
+                  for l in range($LAYERS):
+                    _0 = torch.copy_(torch.select(part, 0, l), torch.select(block, 0, l))
+                else:
+                  _1 = torch.copy_(part, block)
+                return part
               def floats($SELF, block: Tensor) -> Tensor:
                 return torch.to(block, 6)
             """;

@@ -17,14 +17,16 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Some layers' program and weights in PyTorch's memory, shared by all kernels that compute with them and freed with the
- * last. Each tensor is read from its file into memory of PyTorch, packed, and let go of, so loading takes the room of one
- * tensor beside what stays. Safe for concurrent use once made.
+ * last. Each tensor is read from its file into memory of PyTorch, packed or turned over, and let go of, so loading takes
+ * the room of one tensor beside what stays. Safe for concurrent use once made.
  */
 final class ScriptWeights {
     final Gpt2Config config;
@@ -57,8 +59,9 @@ final class ScriptWeights {
         this.place = place;
         manager = TorchRuntime.open(place);
         try (Loader loader = new Loader(checkpoint)) {
-            program = compile(manager, new ScriptSource(config, range, linears));
-            loader.load(program);
+            ScriptSource source = new ScriptSource(config, range, linears);
+            program = compile(manager, source);
+            loader.load(program, source.turnedTable());
             vectors = loader.vectors();
             sample = IValue.from(loader.sample());
             matrices = loader.matrices();
@@ -110,29 +113,38 @@ final class ScriptWeights {
         private final Checkpoint checkpoint;
         private final List<PtNDArray> vectors = new ArrayList<>();
         private final List<IValue> matrices = new ArrayList<>();
+        private final List<IValue> output = new ArrayList<>();
 
         Loader(Checkpoint checkpoint) {
             this.checkpoint = checkpoint;
         }
 
-        void load(PtSymbolBlock program) {
+        void load(PtSymbolBlock program, boolean turnedTable) {
             PtNDArray unused = place(program, (PtNDArray) manager.zeros(new Shape(1), DataType.FLOAT32));
-            Tensor embedding = checkpoint.tensor("wte.weight");
-            PtNDArray tokens = range.first() ? array(program, embedding) : unused;
-            vectors.add(tokens);
+            PtNDArray table = range.first() ? array(program, "wte.weight") : unused;
+            if (range.last()) {
+                boolean shared = range.first() && config.tiedOutput();
+                PtNDArray weight = shared ? table : array(program, checkpoint.output());
+                if (linears.packed()) {
+                    output.add(pack(program, weight, null, false));
+                }
+                if (linears.plain()) {
+                    boolean wide = ScriptLinears.wide(config.width(), config.vocabularySize());
+                    output.add(lay(program, weight, wide));
+                }
+                if (!shared) {
+                    weight.close();
+                } else if (turnedTable) {
+                    weight.close();
+                    table = output.get(output.size() - 1).toTensor(manager);
+                }
+            }
+            vectors.add(table);
             vectors.add(range.first() ? array(program, "wpe.weight") : unused);
             vectors.add(range.last() ? array(program, "ln_f.weight") : unused);
             vectors.add(range.last() ? array(program, "ln_f.bias") : unused);
             for (int layer = range.from(); layer < range.to(); layer++) {
                 loadLayer(program, "h." + layer + ".");
-            }
-            if (range.last()) {
-                boolean shared = range.first() && config.tiedOutput();
-                PtNDArray output = shared ? tokens : array(program, checkpoint.output());
-                matrices.add(pack(program, output, null, false));
-                if (!shared) {
-                    output.close();
-                }
             }
         }
 
@@ -141,7 +153,8 @@ final class ScriptWeights {
         }
 
         IValue matrices() {
-            return linears == ScriptLinears.HALF ? IValue.listFrom(matrices.toArray(IValue[]::new)) : tensors();
+            IValue[] all = Stream.concat(matrices.stream(), output.stream()).toArray(IValue[]::new);
+            return linears == ScriptLinears.HALF ? IValue.listFrom(all) : tensors(all);
         }
 
         PtNDArray sample() {
@@ -152,12 +165,13 @@ final class ScriptWeights {
         @Override
         public void close() {
             matrices.forEach(IValue::close);
+            output.forEach(IValue::close);
             Set.copyOf(vectors).forEach(PtNDArray::close);
         }
 
-        private IValue tensors() {
+        private IValue tensors(IValue[] all) {
             PtNDArray[] arrays =
-                    matrices.stream().map(matrix -> matrix.toTensor(manager)).toArray(PtNDArray[]::new);
+                    Arrays.stream(all).map(matrix -> matrix.toTensor(manager)).toArray(PtNDArray[]::new);
             IValue list = IValue.listFrom(arrays);
             for (PtNDArray array : arrays) {
                 array.close();
@@ -167,16 +181,23 @@ final class ScriptWeights {
 
         private void loadLayer(PtSymbolBlock program, String prefix) {
             List<String> norms = List.of("ln_1", "ln_2");
-            List<List<String>> linears =
+            List<List<String>> names =
                     List.of(List.of("attn.c_attn", "attn.c_proj"), List.of("mlp.c_fc", "mlp.c_proj"));
             for (int half = 0; half < norms.size(); half++) {
                 vectors.add(array(program, prefix + norms.get(half) + ".weight"));
                 vectors.add(array(program, prefix + norms.get(half) + ".bias"));
-                for (String linear : linears.get(half)) {
-                    PtNDArray bias = array(program, prefix + linear + ".bias");
+                for (String name : names.get(half)) {
+                    PtNDArray bias = array(program, prefix + name + ".bias");
                     vectors.add(bias);
-                    try (PtNDArray weight = array(program, prefix + linear + ".weight")) {
-                        matrices.add(pack(program, weight, bias, true));
+                    Tensor matrix = checkpoint.tensor(prefix + name + ".weight");
+                    boolean wide = ScriptLinears.wide((int) matrix.shape()[0], (int) matrix.shape()[1]);
+                    try (PtNDArray weight = array(program, matrix)) {
+                        if (linears.packed()) {
+                            matrices.add(pack(program, weight, bias, true));
+                        }
+                        if (linears.plain()) {
+                            matrices.add(lay(program, weight, !wide));
+                        }
                     }
                 }
             }
@@ -194,6 +215,13 @@ final class ScriptWeights {
                 if (bias == null) {
                     added.close();
                 }
+            }
+        }
+
+        private IValue lay(PtSymbolBlock program, PtNDArray weight, boolean turned) {
+            try (IValue matrix = IValue.from(weight);
+                    IValue orientation = IValue.from(turned)) {
+                return IValueUtils.runMethod(program, "lay", matrix, orientation);
             }
         }
 

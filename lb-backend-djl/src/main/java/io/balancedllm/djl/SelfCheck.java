@@ -8,7 +8,7 @@ import java.util.function.Function;
 
 /**
  * Compares a kernel with plain Java before it serves: one layer of the model's own width and settings with drawn weights,
- * over a prompt, chunks behind it and mixed batches. It finds operations that are missing or compute something else on
+ * over a prompt, chunks behind it, mixed batches and a token alone. It finds operations that are missing or compute something else on
  * this platform, in the time of a few steps and without a second copy of the model.
  */
 final class SelfCheck {
@@ -18,7 +18,9 @@ final class SelfCheck {
     /** What numbers of 16 bits may differ by. */
     static final double COARSE_TOLERANCE = 3e-2;
 
+    /** At least so many tokens, and not fewer than the width where the model has more: matrices are kept by their shape. */
     private static final int VOCABULARY = 128;
+
     private static final int CONTEXT = 32;
     private static final long SEED = 17;
     /** Large enough that norms and activations leave their linear range, and another formula shows. */
@@ -37,13 +39,13 @@ final class SelfCheck {
         List<float[]> actual;
         try (Kernel reference = new JavaKernel(miniature, checkpoint, LayerRange.all(miniature));
                 Kernel candidate = kernel.apply(checkpoint)) {
-            expected = logits(reference);
-            actual = logits(candidate);
+            expected = logits(reference, miniature.vocabularySize());
+            actual = logits(candidate, miniature.vocabularySize());
         }
         double greatest = 0;
         double difference = 0;
         for (int i = 0; i < expected.size(); i++) {
-            for (int id = 0; id < VOCABULARY; id++) {
+            for (int id = 0; id < miniature.vocabularySize(); id++) {
                 greatest = Math.max(greatest, Math.abs(expected.get(i)[id]));
                 difference = Math.max(difference, Math.abs(expected.get(i)[id] - actual.get(i)[id]));
             }
@@ -55,7 +57,7 @@ final class SelfCheck {
     /** {@return the shape that is computed for the check; of two layers where layers differ} */
     static Gpt2Config miniature(Gpt2Config config) {
         return new Gpt2Config(
-                VOCABULARY,
+                Math.min(config.vocabularySize(), Math.max(VOCABULARY, config.width())),
                 CONTEXT,
                 config.width(),
                 config.scaleByLayer() ? Math.min(2, config.layers()) : 1,
@@ -65,21 +67,24 @@ final class SelfCheck {
                 config.activation(),
                 config.scaleAttention(),
                 config.scaleByLayer(),
-                true,
+                config.tiedOutput(),
                 Set.of());
     }
 
-    private static List<float[]> logits(Kernel kernel) {
+    private static List<float[]> logits(Kernel kernel, int vocabulary) {
         List<float[]> logits = new ArrayList<>();
         try (Kernel.KvCache first = kernel.allocate(CONTEXT);
                 Kernel.KvCache second = kernel.allocate(CONTEXT)) {
-            logits.addAll(step(kernel, new Kernel.Slice(first, tokens(7, 0), true)));
-            logits.addAll(step(
-                    kernel, new Kernel.Slice(first, tokens(1, 7), true), new Kernel.Slice(second, tokens(5, 3), true)));
+            logits.addAll(step(kernel, new Kernel.Slice(first, tokens(7, 0, vocabulary), true)));
             logits.addAll(step(
                     kernel,
-                    new Kernel.Slice(first, tokens(4, 11), true),
-                    new Kernel.Slice(second, tokens(1, 8), true)));
+                    new Kernel.Slice(first, tokens(1, 7, vocabulary), true),
+                    new Kernel.Slice(second, tokens(5, 3, vocabulary), true)));
+            logits.addAll(step(
+                    kernel,
+                    new Kernel.Slice(first, tokens(4, 11, vocabulary), true),
+                    new Kernel.Slice(second, tokens(1, 8, vocabulary), true)));
+            logits.addAll(step(kernel, new Kernel.Slice(second, tokens(1, 9, vocabulary), true)));
         }
         return logits;
     }
@@ -88,10 +93,10 @@ final class SelfCheck {
         return List.of(kernel.step(List.of(slices)));
     }
 
-    private static int[] tokens(int count, int from) {
+    private static int[] tokens(int count, int from, int vocabulary) {
         int[] tokens = new int[count];
         for (int i = 0; i < count; i++) {
-            tokens[i] = (from + i) * 31 % VOCABULARY;
+            tokens[i] = (from + i) * 31 % vocabulary;
         }
         return tokens;
     }

@@ -104,18 +104,28 @@ final class Sequence {
         return request.embeds();
     }
 
-    /** Takes over what was computed elsewhere, in blocks from the start of the prompt, beyond what it has. */
-    void append(List<Kernel.KvBlock> blocks) {
-        for (Kernel.KvBlock block : blocks.subList(cache().length() / PrefixCache.BLOCK_TOKENS, blocks.size())) {
-            cache().append(block);
+    /** Copies what was computed elsewhere, in blocks from the start of the prompt, beyond what it has. */
+    void append(Handover handover) {
+        for (int i = cache().length() / PrefixCache.BLOCK_TOKENS; i < handover.size(); i++) {
+            try (Kernel.KvBlock block = handover.takeBlock(i)) {
+                cache().append(block);
+            }
         }
+    }
+
+    /** Goes on with a cache that was filled elsewhere, of this room; what was copied of it becomes a prefix. */
+    void takeOver(Handover handover, int room, PrefixCache prefixes) {
+        cache = handover.takeCache();
+        capacity = room;
+        saved = handover.size() * PrefixCache.BLOCK_TOKENS;
+        prefixes.keep(prompt.ids(), prompt.blocks(), handover.size(), handover::takeBlock);
     }
 
     /** Goes on in a larger cache, into which it copies what it has, a part at a time. {@return the old one, to be freed} */
     Kernel.KvCache moveTo(Kernel.KvCache larger, int room) {
         Kernel.KvCache old = cache();
-        for (int from = 0; from < old.length(); from += KvMemory.ROOM_STEP) {
-            try (Kernel.KvBlock part = old.save(from, Math.min(KvMemory.ROOM_STEP, old.length() - from))) {
+        for (int from = 0; from < old.length(); from += PrefixCache.BLOCK_TOKENS) {
+            try (Kernel.KvBlock part = old.save(from, Math.min(PrefixCache.BLOCK_TOKENS, old.length() - from))) {
                 larger.append(part);
             }
         }

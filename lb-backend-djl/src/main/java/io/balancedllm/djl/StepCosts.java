@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.djl;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * What a step costs, learned from the steps so far: seconds whatever is in it, which is mostly reading the weights, and
  * seconds for each token it feeds. A line through the recent steps, in which later steps count more; while all steps were
  * alike their slope is not known, and what was known before stays. Written by the engine thread, read by any.
  */
 final class StepCosts {
-    /** What one step counts. */
-    private static final double WEIGHT = 0.05;
+    /** What one step counts, usually. */
+    static final double WEIGHT = 0.05;
+
     /** Square tokens by which steps must differ before they move the slope much. */
     private static final double RIDGE = 64;
 
+    private final double weight;
+    private final @Nullable StepCosts like;
     private double meanRows;
     private double meanSeconds;
     private double variance;
@@ -19,28 +24,54 @@ final class StepCosts {
     private volatile double perRow;
     private volatile double base;
     private volatile int steps;
+    private volatile boolean tokenKnown;
+
+    StepCosts() {
+        this(WEIGHT, null);
+    }
+
+    /**
+     * Knows nothing yet.
+     *
+     * @param weight what one step counts among those before it
+     * @param like what steps cost in other circumstances; a token's share of a step is the same until more is known
+     */
+    StepCosts(double weight, @Nullable StepCosts like) {
+        this.weight = weight;
+        this.like = like;
+    }
 
     /** Takes the time of a step that fed this many tokens. */
     void learn(int rows, double seconds) {
-        // Until WEIGHT is reached each step counts as much as any before it.
-        double weight = Math.max(WEIGHT, 1.0 / (steps + 1));
+        // Until that weight is reached each step counts as much as any before it.
+        double part = Math.max(weight, 1.0 / (steps + 1));
         double rowsOff = rows - meanRows;
         double secondsOff = seconds - meanSeconds;
-        meanRows += weight * rowsOff;
-        meanSeconds += weight * secondsOff;
-        variance = (1 - weight) * (variance + weight * rowsOff * rowsOff);
-        covariance = (1 - weight) * (covariance + weight * rowsOff * secondsOff);
-        // At first a token is thought to cost as if there were nothing else: chunks begin small.
+        meanRows += part * rowsOff;
+        meanSeconds += part * secondsOff;
+        variance = (1 - part) * (variance + part * rowsOff * rowsOff);
+        covariance = (1 - part) * (covariance + part * rowsOff * secondsOff);
         double ratio = meanSeconds / meanRows;
-        double before = steps == 0 ? ratio : perRow;
+        double before = steps == 0 ? firstGuess(rows, seconds) : perRow;
         perRow = Math.max(0, Math.min(ratio, (covariance + RIDGE * before) / (variance + RIDGE)));
         base = Math.max(0, meanSeconds - perRow * meanRows);
+        tokenKnown |= variance >= RIDGE;
         steps = Math.min(steps, Integer.MAX_VALUE - 1) + 1;
+    }
+
+    /** At first a token is thought to cost as if there were nothing else: chunks begin small. */
+    private double firstGuess(int rows, double seconds) {
+        return like == null || !like.known() ? seconds / rows : seconds * like.perRow / like.seconds(rows);
     }
 
     /** {@return whether any step has been seen} */
     boolean known() {
         return steps > 0;
+    }
+
+    /** {@return whether steps have been seen that differ enough to tell a token's cost from that of a step} */
+    boolean tokenKnown() {
+        return tokenKnown;
     }
 
     /** {@return the seconds one more token adds to a step} */

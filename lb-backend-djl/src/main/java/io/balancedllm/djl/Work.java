@@ -6,6 +6,7 @@ import io.balancedllm.completion.LlmException.Reason;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A sequence on its way through an engine, with whom it belongs to. Touched by the engine thread that has it; while it
@@ -30,8 +31,9 @@ final class Work {
     /** Steps since its reader asked for something. */
     int unreadSteps;
 
-    /** What was computed of its prompt elsewhere, to be closed; empty if nothing was. */
-    List<Kernel.KvBlock> handover = List.of();
+    /** What was computed of its prompt elsewhere, to be closed; null if nothing was. */
+    @Nullable
+    Handover handover;
 
     /** Whether its prompt was sent elsewhere, which is tried once. */
     boolean sentAway;

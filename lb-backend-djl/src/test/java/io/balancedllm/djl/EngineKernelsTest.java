@@ -33,11 +33,18 @@ class EngineKernelsTest {
     @EnumSource(names = {"PLAIN_JAVA", "SCRIPT", "ONE_DNN"})
     void withPromptsComputedElsewhereAnswersAreThoseOfOneAlone(KernelChoice choice) {
         List<String> expected = alone(choice);
-        try (Stepped engine = new Stepped(ROOMY, Golden.model(Stepped.MODEL, choice))) {
-            Gpt2Model other = Golden.model(Stepped.MODEL, choice);
+        assertThat(answersBeside(choice, false)).as("copied").isEqualTo(expected);
+        assertThat(answersBeside(choice, true)).as("in the same cache").isEqualTo(expected);
+    }
+
+    private static List<String> answersBeside(KernelChoice choice, boolean shared) {
+        Gpt2Model own = Golden.model(Stepped.MODEL, choice);
+        try (Stepped engine = new Stepped(ROOMY, own)) {
+            Gpt2Model other = shared ? own.replica() : Golden.model(Stepped.MODEL, choice);
             TimedKernel kernel = new TimedKernel(other.kernel(), engine.now);
-            Prefiller prefiller = new Prefiller(other.withKernel(kernel), 64, engine.now::get);
+            Prefiller prefiller = new Prefiller(other.withKernel(kernel), shared, 64, engine.now::get);
             engine.backend.engine().splitOff(prefiller);
+            engine.run(greedy(prompt(90, 98), 2));
             engine.start(greedy(prompt(4, 99), 100));
             engine.step(2);
             List<RecordingSink> sinks = start(engine);
@@ -45,9 +52,10 @@ class EngineKernelsTest {
                 engine.runAll();
             } while (prefiller.step());
             assertThat(kernel.steps).as("something was computed elsewhere").isNotEmpty();
-            assertThat(sinks.stream().map(sink -> sink.completion().text()).toList())
-                    .isEqualTo(expected);
-            other.close();
+            List<String> texts =
+                    sinks.stream().map(sink -> sink.completion().text()).toList();
+            prefiller.shutDown();
+            return texts;
         }
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -18,9 +19,10 @@ class KernelsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "'', script with oneDNN",
-        "ONE_DNN, script",
-        "ONE_DNN PLAIN, plain Java",
+        "'', script with oneDNN and plain",
+        "ONE_DNN_AND_PLAIN, script with oneDNN",
+        "ONE_DNN_AND_PLAIN ONE_DNN, script",
+        "ONE_DNN_AND_PLAIN ONE_DNN PLAIN, plain Java",
     })
     void aKernelThatCannotBeUsedIsReplacedByTheNext(String broken, String expected) {
         assertThat(LARGE.parameters()).isGreaterThan(Kernels.ONE_DNN_PARAMETERS);
@@ -29,7 +31,7 @@ class KernelsTest {
                 LARGE,
                 drawn,
                 KernelOptions.DEFAULT,
-                linears -> broken.contains(linears.name()) ? "it is broken" : null)) {
+                linears -> List.of(broken.split(" ")).contains(linears.name()) ? "it is broken" : null)) {
             assertThat(kernel.name()).isEqualTo(expected);
         }
     }
@@ -110,6 +112,28 @@ class KernelsTest {
                 .isInstanceOf(InvalidModelException.class)
                 .hasMessageContaining("does not fit")
                 .hasMessageMatching(".*takes \\d+ MB.* and \\d+ MB are there.*");
+    }
+
+    @Test
+    void plainMatricesAreKeptBesideOnlyWhereBothTakeAtMostHalfOfTheMemory() {
+        assertThat(new MemoryNeed("of memory", 500, OptionalLong.of(1_000)).fitsInto(Kernels.SHARE_FOR_BOTH))
+                .isTrue();
+        assertThat(new MemoryNeed("of memory", 501, OptionalLong.of(1_000)).fitsInto(Kernels.SHARE_FOR_BOTH))
+                .isFalse();
+        assertThat(new MemoryNeed("of memory", 500, OptionalLong.empty()).fitsInto(Kernels.SHARE_FOR_BOTH))
+                .isFalse();
+    }
+
+    @Test
+    void theSecondCopyOfTheMatricesIsCounted() {
+        TorchRuntime.Place place = TorchRuntime.Place.of(KernelOptions.DEFAULT);
+        LayerRange all = LayerRange.all(LARGE);
+        long layers = Float.BYTES * 12L * 512 * 512 * LARGE.layers();
+        long one =
+                MemoryNeed.inPyTorch(LARGE, all, ScriptLinears.ONE_DNN, place).bytes();
+        long both = MemoryNeed.inPyTorch(LARGE, all, ScriptLinears.ONE_DNN_AND_PLAIN, place)
+                .bytes();
+        assertThat(both - one).isBetween(layers, layers + layers / 100);
     }
 
     @Test

@@ -23,6 +23,7 @@ final class RecordingSink implements GenerationSink {
     volatile String terminal = "";
     volatile @Nullable LlmException failure;
     volatile boolean accepted;
+    Runnable eachChunk = () -> {};
 
     @Override
     public void accepted(ResponseInfo info) {
@@ -41,6 +42,7 @@ final class RecordingSink implements GenerationSink {
         open();
         assertThat(accepted).isTrue();
         chunks.add(chunk);
+        eachChunk.run();
     }
 
     @Override

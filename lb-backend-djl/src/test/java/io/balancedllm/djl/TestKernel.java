@@ -7,12 +7,14 @@ enum TestKernel {
     ND_ARRAY,
     SCRIPT,
     ONE_DNN,
+    /** As on machines that have no room for plain matrices beside. */
+    ONE_DNN_ALONE,
     HALF_WEIGHTS,
     PLAIN_JAVA;
 
     /** Loads a reference model. */
     Gpt2Model load(String name) {
-        if (this != ND_ARRAY) {
+        if (this != ND_ARRAY && this != ONE_DNN_ALONE) {
             return Golden.model(name, KernelChoice.valueOf(name()));
         }
         Gpt2Model model = Golden.model(name, KernelChoice.PLAIN_JAVA);
@@ -24,13 +26,18 @@ enum TestKernel {
         ModelFiles files = ModelFiles.directory(Golden.path(name));
         Gpt2Config config = Gpt2Config.read(files);
         Checkpoint checkpoint = Checkpoint.open(files, config);
-        return this == ND_ARRAY
-                ? new NdArrayKernel(config, checkpoint, range, 1)
-                : Kernels.load(
+        return switch (this) {
+            case ND_ARRAY -> new NdArrayKernel(config, checkpoint, range, 1);
+            case ONE_DNN_ALONE ->
+                new ScriptKernel(
+                        config, checkpoint, range, ScriptLinears.ONE_DNN, TorchRuntime.Place.of(KernelOptions.DEFAULT));
+            default ->
+                Kernels.load(
                         config,
                         checkpoint,
                         KernelOptions.DEFAULT
                                 .choice(KernelChoice.valueOf(name()))
                                 .layers(range));
+        };
     }
 }

@@ -4,6 +4,7 @@ package io.balancedllm.djl;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongConsumer;
 
 /** A kernel whose steps take a time by the rule on a clock moved by hand, and which keeps what it was fed. */
 final class TimedKernel implements Kernel {
@@ -14,11 +15,12 @@ final class TimedKernel implements Kernel {
     int allocations;
     int failingAllocations;
     private final Kernel kernel;
-    private final AtomicLong now;
+    /** What happens while a step takes its time. */
+    LongConsumer passing;
 
     TimedKernel(Kernel kernel, AtomicLong now) {
         this.kernel = kernel;
-        this.now = now;
+        passing = now::addAndGet;
     }
 
     /** {@return all tokens fed} */
@@ -41,7 +43,7 @@ final class TimedKernel implements Kernel {
         List<Integer> sizes =
                 slices.stream().map(slice -> slice.tokens().length).toList();
         steps.add(sizes);
-        now.addAndGet(BASE_NANOS
+        passing.accept(BASE_NANOS
                 + TOKEN_NANOS * sizes.stream().mapToInt(Integer::intValue).sum());
         return kernel.step(slices);
     }
@@ -68,7 +70,7 @@ final class TimedKernel implements Kernel {
 
     @Override
     public Kernel replica() {
-        return new TimedKernel(kernel.replica(), now);
+        return kernel.replica(); // another thread has another clock
     }
 
     @Override
