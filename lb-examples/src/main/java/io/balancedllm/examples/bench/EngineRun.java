@@ -9,6 +9,7 @@ import io.balancedllm.djl.Gpt2Backend;
 import io.balancedllm.endpoint.Attempt;
 import io.balancedllm.endpoint.Generation;
 import io.balancedllm.endpoint.GenerationSink;
+import io.balancedllm.endpoint.KvListener;
 import io.balancedllm.endpoint.ResponseInfo;
 import io.balancedllm.examples.console.Failure;
 import io.balancedllm.time.Ticker;
@@ -16,12 +17,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 
 /** Calls of one in-process backend, straight at its interface, with the times of their tokens. */
 final class EngineRun {
+    static final double MEDIAN = 0.5;
+    private static final double P99 = 0.99;
     private static final double NANOS = 1e9;
     private static final int DECODING_PROMPT = 16;
 
@@ -59,6 +64,8 @@ final class EngineRun {
             running.add(start(drawn(DECODING_PROMPT), most));
         }
         running.forEach(Times::awaitFirst);
+        Stored stored = new Stored();
+        Runnable enough = backend.tellKvEvents(stored).orElseThrow();
         long began = ticker.nanos();
         List<Double> first = new ArrayList<>();
         for (int i = 0; i < prompts; i++) {
@@ -68,6 +75,7 @@ final class EngineRun {
         }
         long ended = ticker.nanos();
         boolean whole = running.stream().noneMatch(Times::isDone);
+        enough.run(); // before streams end, whose answers are kept, too
         running.forEach(Times::cancel);
         if (!whole) {
             throw new Failure("the sequences that decode came to their end before the prompts did", null);
@@ -76,7 +84,7 @@ final class EngineRun {
         for (Times times : running) {
             gaps.addAll(times.gaps(began, ended));
         }
-        return new Load(first, gaps, (ended - began) / NANOS);
+        return new Load(first, gaps, stored.since(began), (ended - began) / NANOS);
     }
 
     private int[] drawn(int tokens) {
@@ -101,15 +109,27 @@ final class EngineRun {
      *
      * @param firstTokens seconds to the first token of each prompt
      * @param gaps of the sequences that decode: seconds since the first prompt came, and seconds since the token before
+     * @param prompts seconds since the first prompt came at which something of a prompt had been computed, and how many
+     *     tokens, in whole blocks
      * @param seconds how long it took
      */
-    record Load(List<Double> firstTokens, List<double[]> gaps, double seconds) {
-        double gap(double quantile) {
-            return quantile(gaps.stream().map(gap -> gap[1]).toList(), quantile);
+    record Load(List<Double> firstTokens, List<double[]> gaps, List<double[]> prompts, double seconds) {
+        /** {@return the median time per token of those that decode, in seconds} */
+        double tpot() {
+            return gap(MEDIAN);
         }
 
-        double firstToken(double quantile) {
-            return quantile(firstTokens, quantile);
+        double tpotP99() {
+            return gap(P99);
+        }
+
+        /** {@return the median time to the first token of a prompt, in seconds} */
+        double ttft() {
+            return quantile(firstTokens, MEDIAN);
+        }
+
+        private double gap(double quantile) {
+            return quantile(gaps.stream().map(gap -> gap[1]).toList(), quantile);
         }
 
         double tokensPerSecond() {
@@ -121,6 +141,34 @@ final class EngineRun {
         double[] sorted =
                 values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
         return sorted[(int) Math.min(sorted.length - 1L, Math.round(quantile * (sorted.length - 1)))];
+    }
+
+    /** When the engine kept blocks of prompts, which it does at the end of the step that computed them. */
+    private final class Stored implements KvListener {
+        private final Queue<double[]> blocks = new ConcurrentLinkedQueue<>();
+
+        @Override
+        public void stored(long[] hashes, long parent, int tokensPerBlock) {
+            blocks.add(new double[] {ticker.nanos(), (double) hashes.length * tokensPerBlock});
+        }
+
+        @Override
+        public void removed(long[] hashes) {
+            // What is forgotten was computed all the same.
+        }
+
+        @Override
+        public void cleared() {
+            // See above.
+        }
+
+        /** {@return what was kept behind a time; all of it once the next step has begun} */
+        List<double[]> since(long from) {
+            return blocks.stream()
+                    .filter(block -> block[0] > from)
+                    .map(block -> new double[] {(block[0] - from) / NANOS, block[1]})
+                    .toList();
+        }
     }
 
     /** When each chunk of one call came. */

@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -23,10 +24,13 @@ import picocli.CommandLine.Spec;
 /** How fast the in-process GPT-2 prefills and decodes. */
 @Command(
         name = "gpt2",
-        description = "Prompts and decoding of GPT-2 in this process, beside the speed of reading its weights once.",
+        description = "Prompts and decoding of GPT-2 in this process, kernels in turn, beside the speed of reading its"
+                + " weights once.",
         mixinStandardHelpOptions = true)
 public final class Gpt2Command implements Callable<Integer> {
     private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
+    private static final String WITHOUT_LLAMA =
+            "llama.cpp is measured too when built in: mvn -Pllama -pl lb-examples -am package -DskipTests";
 
     @Spec
     @SuppressWarnings("NullAway.Init")
@@ -62,22 +66,31 @@ public final class Gpt2Command implements Callable<Integer> {
     private boolean json;
 
     @Override
-    public Integer call() {
+    public Integer call() throws IOException {
         List<KernelBenchmark.Row> rows = new ArrayList<>();
         for (String shape : shapes) {
-            for (KernelChoice kernel : kernels) {
-                try (KernelBenchmark benchmark = new KernelBenchmark(shape, kernel, threads)) {
-                    rows.addAll(benchmark.run(batches));
-                }
-            }
+            rows.addAll(measure(new KernelBenchmark(shape, threads)));
         }
         String processor = processor();
         if (json) {
             rows.forEach(row -> spec.commandLine().getOut().println(json(row, processor)));
         } else {
             print(rows, processor);
+            if (!LlamaCpp.isPresent()) {
+                spec.commandLine().getOut().println(WITHOUT_LLAMA);
+            }
         }
         return ExitCode.OK;
+    }
+
+    private List<KernelBenchmark.Row> measure(KernelBenchmark benchmark) throws IOException {
+        if (!LlamaCpp.isPresent()) {
+            return benchmark.run(kernels, List.of(), batches);
+        }
+        int slots = Arrays.stream(batches).max().orElse(1);
+        try (LlamaCpp llama = new LlamaCpp(benchmark, threads, slots)) {
+            return benchmark.run(kernels, List.of(llama), batches);
+        }
     }
 
     private void print(List<KernelBenchmark.Row> rows, String processor) {

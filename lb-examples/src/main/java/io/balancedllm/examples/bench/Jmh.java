@@ -5,6 +5,7 @@ import io.balancedllm.examples.console.Failure;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Pattern;
 import org.openjdk.jmh.profile.GCProfiler;
 import org.openjdk.jmh.results.Result;
@@ -31,15 +32,27 @@ final class Jmh {
     private int iterations = 6;
 
     /** Nanoseconds and bytes allocated of one operation. */
-    record Score(double nanos, double bytes) {}
+    record Score(double nanos, double bytes) {
+        private static final double NANOS_PER_MICRO = 1e3;
 
-    /** {@return scores by method} */
-    Map<String, Score> run(Class<?> benchmark, int threads, String... methods) {
+        double micros() {
+            return nanos / NANOS_PER_MICRO;
+        }
+    }
+
+    /** Scores by method. */
+    record Scores(Map<String, Score> byMethod) {
+        Score of(String method) {
+            return Objects.requireNonNull(byMethod.get(method), method);
+        }
+    }
+
+    Scores run(Class<?> benchmark, int threads, String... methods) {
         Map<String, Score> scores = new LinkedHashMap<>();
         for (String method : methods) {
             scores.put(method, run(benchmark, threads, method, Map.of()));
         }
-        return scores;
+        return new Scores(scores);
     }
 
     /** {@return the score of one method with these values of its parameters} */

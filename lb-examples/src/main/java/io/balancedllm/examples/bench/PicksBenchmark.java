@@ -2,6 +2,7 @@
 package io.balancedllm.examples.bench;
 
 import io.balancedllm.BalancedLlm;
+import io.balancedllm.completion.CallOptions;
 import io.balancedllm.completion.Completion;
 import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.endpoint.Attempt;
@@ -84,8 +85,13 @@ public class PicksBenchmark {
             }
             llm = builder.build();
             for (int i = 0; i < calls; i++) {
-                CompletableFuture<Completion> unused = llm.completeAsync(
-                        CompletionRequest.builder().prompt("").seed(i / 2).build());
+                CallOptions ofSession =
+                        CallOptions.builder().session("session " + i / 2).build();
+                CompletableFuture<Completion> unused = llm.with(ofSession)
+                        .completeAsync(CompletionRequest.builder()
+                                .prompt("")
+                                .seed(i / 2)
+                                .build());
             }
             if (!started.await(1, TimeUnit.MINUTES)) {
                 throw new IllegalStateException(started.getCount() + " calls did not start");

@@ -5,13 +5,8 @@ import io.balancedllm.examples.bench.Jmh.Score;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** What a pick costs, policy by policy. */
 @Command(
@@ -19,15 +14,8 @@ import picocli.CommandLine.Spec;
         description =
                 "One pick of each policy against the least of an array of counters, and by two threads at a time.",
         mixinStandardHelpOptions = true)
-public final class PicksCommand implements Callable<Integer> {
+public final class PicksCommand extends JmhCommand {
     private static final String BY_HAND = "least of an array";
-
-    @Spec
-    @SuppressWarnings("NullAway.Init")
-    private CommandSpec spec;
-
-    @Mixin
-    private Jmh jmh = new Jmh();
 
     @Option(
             names = "--policy",
@@ -57,32 +45,28 @@ public final class PicksCommand implements Callable<Integer> {
             description = "Policies to measure with two threads, too.")
     private List<String> threaded = List.of("powerOfTwoChoices", "prefixAffinity");
 
-    @Option(names = "--json", description = "Prints one JSON object for each row and nothing else.")
-    private boolean json;
-
     @Override
-    public Integer call() {
+    List<Comparison> measure(Jmh jmh) {
         List<Comparison> rows = new ArrayList<>();
         for (int endpoints : sizes) {
-            Score byHand = score(1, "byHand", "random", endpoints);
+            Score byHand = score(jmh, 1, "byHand", "random", endpoints);
             for (String policy : policies) {
-                Score pick = score(1, "pick", policy, endpoints);
+                Score pick = score(jmh, 1, "pick", policy, endpoints);
                 String what = policy + ", " + endpoints + " endpoints";
                 rows.add(new Comparison(what, "ns", pick.nanos(), BY_HAND, byHand.nanos()));
                 rows.add(new Comparison(what + ", allocated", "bytes", pick.bytes(), BY_HAND, byHand.bytes()));
                 if (endpoints == sizes.get(0) && threaded.contains(policy)) {
                     // Two threads that each need as long as one alone make twice as many picks.
-                    Score two = score(2, "pick", policy, endpoints);
+                    Score two = score(jmh, 2, "pick", policy, endpoints);
                     double more = 2 * pick.nanos() / two.nanos();
                     rows.add(new Comparison(what + ", picks of two threads", "of one's", more, "one thread", 1));
                 }
             }
         }
-        Comparison.print(spec.commandLine().getOut(), json, "picks", rows);
-        return ExitCode.OK;
+        return rows;
     }
 
-    private Score score(int threads, String method, String policy, int endpoints) {
+    private static Score score(Jmh jmh, int threads, String method, String policy, int endpoints) {
         return jmh.run(
                 PicksBenchmark.class,
                 threads,

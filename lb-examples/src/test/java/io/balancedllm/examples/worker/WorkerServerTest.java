@@ -142,7 +142,7 @@ class WorkerServerTest {
     void aSlowReaderPausesItsOwnSequenceOnly() throws Exception {
         String large = "x".repeat(1 << 16);
         int chunks = 512;
-        worker.postRaw(TEXT, STREAMED);
+        WorkerFixture.Connection unread = worker.postRaw(TEXT, STREAMED);
         ScriptedAttempt slow = backend.takeAttempt(WorkerFixture.PATIENCE).accept();
         for (int i = 0; i < chunks; i++) {
             slow.chunk(large);
@@ -153,6 +153,7 @@ class WorkerServerTest {
         assertThat(worker.post(TEXT, WHOLE).statusCode()).isEqualTo(200);
         assertThat(worker.nextEnd().outcome().name()).isEqualTo("COMPLETED");
         assertThat(slow.isEnded()).isFalse();
+        unread.close(); // not left to the garbage collector, which might do it before
     }
 
     @Test
