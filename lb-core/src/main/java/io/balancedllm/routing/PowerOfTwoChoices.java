@@ -19,13 +19,21 @@ final class PowerOfTwoChoices implements RoutingPolicy {
         }
         EndpointView first = candidates.get(one);
         EndpointView second = candidates.get(other);
-        double difference = WeightedLoad.of(first, call.trace()) - WeightedLoad.of(second, call.trace());
+        double difference = load(first, call.trace()) - load(second, call.trace());
         if (difference == 0) {
             // The samples come in random order, but a tie between unequal weights is broken by weight.
             double weights = first.weight() + second.weight();
             return random.nextDouble() * weights < first.weight() ? first : second;
         }
         return difference < 0 ? first : second;
+    }
+
+    private static double load(EndpointView candidate, DecisionTrace trace) {
+        double load = candidate.inFlight() / candidate.weight();
+        if (trace.enabled()) {
+            trace.term(candidate, "in flight / weight", load);
+        }
+        return load;
     }
 
     @Override

@@ -119,10 +119,6 @@ public final class SemanticCache implements CompletionCache {
         if (reason != null) {
             return CompletableFuture.completedStage(bypass(reason, null, began));
         }
-        Optional<CacheLookup> equal = equal(key, began);
-        if (equal.isPresent()) {
-            return CompletableFuture.completedStage(equal.get());
-        }
         CompletableFuture<CacheLookup> lookup = new CompletableFuture<>();
         Object ticket = new Object();
         pending.put(ticket, lookup);
@@ -132,7 +128,10 @@ public final class SemanticCache implements CompletionCache {
         }
         workers.within(settings.embedTimeout, "embedding", lookup, () -> bypass("embedder late", null, began));
         try {
-            workers.execute(() -> embed(text, lookup, embedding -> find(key, text, embedding, began), began));
+            workers.execute(() -> equal(key, began)
+                    .ifPresentOrElse(
+                            lookup::complete,
+                            () -> embed(text, lookup, embedding -> find(key, text, embedding, began), began)));
         } catch (RejectedExecutionException e) {
             lookup.complete(bypass("busy", null, began));
         }
