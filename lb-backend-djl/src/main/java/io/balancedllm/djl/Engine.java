@@ -10,6 +10,7 @@ import io.balancedllm.time.Ticker;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.LockSupport;
@@ -40,6 +41,7 @@ final class Engine {
     private final Ticker ticker;
     private final WorkQueue queue;
     private final PrefixCache prefixes = new PrefixCache();
+    private final KvMemory memory;
     private final StepCosts costs = new StepCosts();
     private final Batch batch;
     /** What other threads ask of the engine thread. */
@@ -62,7 +64,8 @@ final class Engine {
         this.options = options;
         this.ticker = ticker;
         queue = new WorkQueue(options.maxSequences() + options.queueLimit());
-        batch = new Batch(options, queue, new KvMemory(kernel, prefixes, options.kvTokens()), prefixes, costs, ticker);
+        memory = new KvMemory(kernel, prefixes, options.kvTokens());
+        batch = new Batch(options, queue, memory, prefixes, costs, ticker);
     }
 
     /** Shares its waiting works with others that serve the same model. */
@@ -100,7 +103,7 @@ final class Engine {
         generation.works(works);
         double wait = expectedWait(generation.priority(), works.size());
         if (generation.secondsLeft(ticker.nanos()) < wait) {
-            generation.fail(overloaded("the call's timeout passes before its turn comes", works.size()));
+            generation.fail(tooLate(wait));
             return;
         }
         List<Gpt2Generation> displaced = new ArrayList<>();
@@ -361,7 +364,7 @@ final class Engine {
         }
         batch.failAll(shutDownError());
         runErrands();
-        prefixes.limit(0);
+        memory.clear();
     }
 
     static LlmException shutDownError() {
@@ -372,6 +375,16 @@ final class Engine {
     private double expectedWait(int priority, int more) {
         int ahead = queue.ahead(priority) + more - options.maxSequences();
         return ahead <= 0 || ended < options.maxSequences() ? 0 : secondsPerSequence * ahead / options.maxSequences();
+    }
+
+    /** Another backend may begin in time; and it says nothing about calls that can wait, so the endpoint does not cool. */
+    private static LlmException tooLate(double wait) {
+        return LlmException.builder(
+                        Reason.DEADLINE_EXCEEDED,
+                        String.format(
+                                Locale.ROOT, "the call's timeout passes before its turn comes, in about %.1f s", wait))
+                .retryable(true)
+                .build();
     }
 
     private LlmException overloaded(String why, int more) {

@@ -104,7 +104,11 @@ final class Kernels {
         return candidates;
     }
 
+    /** Plain matrices beside pay with one thread only: PyTorch does not share one row by a matrix among threads. */
     private static List<ScriptLinears> oneDnn(Gpt2Config config, KernelOptions options) {
+        if (options.threads() > 1) {
+            return List.of(ScriptLinears.ONE_DNN);
+        }
         MemoryNeed both = MemoryNeed.inPyTorch(
                 config, options.layers(config), ScriptLinears.ONE_DNN_AND_PLAIN, TorchRuntime.Place.of(options));
         if (both.fitsInto(SHARE_FOR_BOTH)) {

@@ -3,23 +3,35 @@ package io.balancedllm.djl;
 
 import io.balancedllm.completion.LlmException;
 import io.balancedllm.completion.LlmException.Reason;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Iterator;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The books of an engine's KV memory, in tokens. What sequences do not need is filled with prefixes, which give way at
- * once. Used by the engine thread alone.
+ * once. A few freed caches are spared for the next of the same room: the system hands out memory a page at a time and
+ * clears each, which takes longer than filling it. Used by the engine thread alone.
  */
 final class KvMemory {
-    /** Caches come in multiples of this many tokens, so that freed native memory fits what comes next. */
+    /** Caches come in multiples of this many tokens, so that what is freed fits what comes next. */
     static final int ROOM_STEP = 64;
+
+    /** Freed caches have at most this share of the budget. */
+    static final double SHARE_SPARED = 0.125;
 
     private static final Logger LOG = LoggerFactory.getLogger(KvMemory.class);
 
     private final Kernel kernel;
     private final PrefixCache prefixes;
     private final int capacity;
+    /** The one freed last is the last to go. */
+    private final Deque<Spare> spares = new ArrayDeque<>();
+
     private int reserved;
+    private int spared;
 
     KvMemory(Kernel kernel, PrefixCache prefixes, int capacity) {
         this.kernel = kernel;
@@ -40,7 +52,7 @@ final class KvMemory {
     /** Keeps room, which fits, for a cache to come. */
     void keep(int tokens) {
         reserved += tokens;
-        prefixes.limit(capacity - reserved);
+        makeRoom();
     }
 
     /** Gives up room that was kept. */
@@ -55,34 +67,73 @@ final class KvMemory {
      * @throws LlmException when the machine has less memory than the budget says
      */
     Kernel.KvCache take(int tokens) {
-        prefixes.limit(capacity - reserved - tokens);
-        Kernel.KvCache cache;
+        Kernel.KvCache spare = takeSpare(tokens);
+        reserved += tokens;
+        if (spare != null) {
+            return spare;
+        }
+        makeRoom();
         try {
-            cache = kernel.allocate(tokens);
+            return kernel.allocate(tokens);
         } catch (RuntimeException | OutOfMemoryError first) {
             LOG.warn("No memory for the keys and values of {} tokens; prefixes are forgotten", tokens, first);
-            prefixes.limit(0);
-            try {
-                cache = kernel.allocate(tokens);
-            } catch (RuntimeException | OutOfMemoryError again) {
-                prefixes.limit(capacity - reserved);
-                throw LlmException.builder(
-                                Reason.OVERLOADED,
-                                "there is no memory for the keys and values of " + tokens + " tokens beside the "
-                                        + reserved + " that run: set kvTokens below " + capacity)
-                        .cause(again)
-                        .build();
-            }
-            prefixes.limit(capacity - reserved - tokens);
+            clear();
         }
-        reserved += tokens;
-        return cache;
+        try {
+            return kernel.allocate(tokens);
+        } catch (RuntimeException | OutOfMemoryError again) {
+            reserved -= tokens;
+            throw LlmException.builder(
+                            Reason.OVERLOADED,
+                            "there is no memory for the keys and values of " + tokens + " tokens beside the " + reserved
+                                    + " that run: set kvTokens below " + capacity)
+                    .cause(again)
+                    .build();
+        } finally {
+            makeRoom();
+        }
     }
 
-    /** Frees a cache that was taken with this room. */
+    /** Takes back a cache that was taken with this room. */
     void free(Kernel.KvCache cache, int tokens) {
-        cache.close();
         reserved -= tokens;
-        prefixes.limit(capacity - reserved);
+        cache.truncate(0);
+        spares.addLast(new Spare(cache, tokens));
+        spared += tokens;
+        dropSpares((int) (capacity * SHARE_SPARED));
+        makeRoom();
     }
+
+    /** Frees all that no sequence has; prefixes come again with the next room that is given up. */
+    void clear() {
+        dropSpares(0);
+        prefixes.limit(0);
+    }
+
+    private void makeRoom() {
+        dropSpares(capacity - reserved);
+        prefixes.limit(capacity - reserved - spared);
+    }
+
+    private void dropSpares(int most) {
+        while (spared > most && !spares.isEmpty()) {
+            Spare oldest = spares.removeFirst();
+            spared -= oldest.tokens();
+            oldest.cache().close();
+        }
+    }
+
+    private Kernel.@Nullable KvCache takeSpare(int tokens) {
+        for (Iterator<Spare> left = spares.descendingIterator(); left.hasNext(); ) {
+            Spare spare = left.next();
+            if (spare.tokens() == tokens) {
+                left.remove();
+                spared -= tokens;
+                return spare.cache();
+            }
+        }
+        return null;
+    }
+
+    private record Spare(Kernel.KvCache cache, int tokens) {}
 }

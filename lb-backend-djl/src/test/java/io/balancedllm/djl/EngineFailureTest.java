@@ -18,7 +18,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Memory that runs out in the middle of something harms one sequence at most, and whatever happens all is freed. */
 class EngineFailureTest {
-    private static final EngineOptions ROOMY = new EngineOptions(8, 64, 1024, 256);
+    /** Room for all of these tests, and so little that no freed cache is spared: what is open is in use. */
+    private static final EngineOptions ROOMY = new EngineOptions(8, 64, 8 * KvMemory.ROOM_STEP - 1, 256);
 
     @Test
     void aSequenceThatCannotBeCopiedIntoMoreRoomFailsAlone() {

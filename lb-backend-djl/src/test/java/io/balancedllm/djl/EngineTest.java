@@ -12,6 +12,7 @@ import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.completion.LlmException.Reason;
 import io.balancedllm.endpoint.EngineReport;
 import io.balancedllm.endpoint.Generation;
+import io.balancedllm.health.Verdict;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -207,8 +208,11 @@ class EngineTest {
             RecordingSink hopeless = engine.start(greedy(prompt(4, 3), 5), 0, Duration.ofMillis(500));
             RecordingSink urgent = engine.start(greedy(prompt(4, 4), 5), 1, Duration.ofMillis(900));
             RecordingSink hopeful = engine.start(greedy(prompt(4, 3), 5), 0, Duration.ofSeconds(5));
-            assertThat(hopeless.failure().reason()).isEqualTo(Reason.OVERLOADED);
+            assertThat(hopeless.failure().reason()).isEqualTo(Reason.DEADLINE_EXCEEDED);
             assertThat(hopeless.failure().retryable()).isTrue();
+            assertThat(Verdict.of(hopeless.failure()).kind())
+                    .as("calls that can wait still come here")
+                    .isEqualTo(Verdict.Kind.NEUTRAL);
             engine.runAll();
             assertThat(urgent.terminal).isEqualTo("completed");
             assertThat(hopeful.terminal).isEqualTo("completed");
@@ -302,7 +306,7 @@ class EngineTest {
 
     @Test
     void prefixesMakeRoomWhereMemoryIsShorterThanThought() {
-        try (Stepped engine = new Stepped(ROOMY)) {
+        try (Stepped engine = new Stepped(new EngineOptions(8, 64, 256, 256))) { // no freed cache is spared
             engine.run(greedy(prompt(50, 1), 2));
             engine.kernel.failingAllocations = 1;
             assertThat(engine.cached(greedy(prompt(50, 1), 2))).isZero();

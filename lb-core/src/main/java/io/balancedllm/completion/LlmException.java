@@ -40,7 +40,7 @@ public final class LlmException extends RuntimeException {
         TRUNCATED(true),
         /** A time limit passed: connect, first token, idle. */
         TIMEOUT(true),
-        /** The call's own timeout passed. */
+        /** The call's own timeout passed, or would pass before the endpoint begins; the latter may be retried elsewhere. */
         DEADLINE_EXCEEDED(false),
         /** The caller did not read the stream for too long. */
         READER_STALLED(false),

@@ -46,8 +46,26 @@ final class EngineRun {
             Times times = start(prompt, 1);
             times.await();
             seconds[i] = times.toFirst();
+            awaitEndOfStep();
         }
         return seconds;
+    }
+
+    /** The step that gave a token also keeps the prompt's blocks, behind the token; a listener is told between steps. */
+    private void awaitEndOfStep() {
+        Told told = new Told();
+        Runnable enough = backend.tellKvEvents(told).orElseThrow();
+        await(told.latch);
+        enough.run();
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new Failure("interrupted", e);
+        }
     }
 
     /**
@@ -143,6 +161,26 @@ final class EngineRun {
         return sorted[(int) Math.min(sorted.length - 1L, Math.round(quantile * (sorted.length - 1)))];
     }
 
+    /** That a listener is told what is kept, which comes first of all. */
+    private static final class Told implements KvListener {
+        private final CountDownLatch latch = new CountDownLatch(1);
+
+        @Override
+        public void stored(long[] hashes, long parent, int tokensPerBlock) {
+            // Comes behind what counts.
+        }
+
+        @Override
+        public void removed(long[] hashes) {
+            // Comes behind what counts.
+        }
+
+        @Override
+        public void cleared() {
+            latch.countDown();
+        }
+    }
+
     /** When the engine kept blocks of prompts, which it does at the end of the step that computed them. */
     private final class Stored implements KvListener {
         private final Queue<double[]> blocks = new ConcurrentLinkedQueue<>();
@@ -222,20 +260,15 @@ final class EngineRun {
         }
 
         void await() {
-            await(end);
+            awaitWell(end);
         }
 
         void awaitFirst() {
-            await(first);
+            awaitWell(first);
         }
 
-        private void await(CountDownLatch latch) {
-            try {
-                latch.await();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new Failure("interrupted", e);
-            }
+        private void awaitWell(CountDownLatch latch) {
+            EngineRun.await(latch);
             LlmException cause = failure;
             if (cause != null) {
                 throw new Failure(cause.message(), cause);
