@@ -49,8 +49,6 @@ final class PrefixAffinity implements RoutingPolicy {
     private static final double GATE_START = 20_000;
     /** Of more candidates than are all weighed, the two that have most cached are weighed beside the sample. */
     private static final int HOLDERS = 2;
-    /** Copies of a prefix from which on making another one is not held against an endpoint as a late first token. */
-    static final int MANY_COPIES = 4;
     /** Costs that differ by less are equal, in seconds. */
     private static final double EQUAL = 1e-12;
     /** Beyond this, ln(1 + exp(x)) is x. */
@@ -126,10 +124,9 @@ final class PrefixAffinity implements RoutingPolicy {
             double perToken = candidate.secondsPerPromptToken();
             double least = perToken * leastWork;
             double own = perToken * work(tokens, cached, attentionShare);
-            double charged = least + (own - least) / copies;
-            double computing = priceOfCapacity * charged;
+            double computing = priceOfCapacity * (least + (own - least) / copies);
             double wait = candidate.pendingPrefillSeconds(now) + memoryWait(candidate, tokens - cached + outputTokens);
-            double firstToken = wait + (copies < MANY_COPIES ? own : charged);
+            double firstToken = wait + least + (own - least) / Math.sqrt(copies);
             double late = LATE_PRICE * firstToken * firstToken / (firstToken + LATE_AFTER * usual);
             double decoding = priceOfDecoding
                     * (candidate.inFlight() * (own + perToken * outputTokens * tokens * DECODING_COST)

