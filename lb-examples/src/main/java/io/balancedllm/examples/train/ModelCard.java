@@ -18,9 +18,8 @@ final class ModelCard {
             runs in plain Java on any machine, at hundreds to thousands of tokens a second.
 
             **What it is not.** A language model for any purpose of its own. It knows nothing, follows no instructions, speaks
-            only the English of its stories and makes no sense outside of them. Begin with "Once upon a time". Now and
-            then it takes one name or colour for another. Do not judge the
-            library's quality of text by it.
+            only the English of its stories and makes no sense outside of them. Begin with "Once upon a time". Now and then it
+            takes one thing for another. Do not judge the library's quality of text by it.
 
             **Where it comes from.** Model and tokenizer were trained from scratch on stories written by a grammar, both part of
             this project: `lb-examples/run train`, %d steps from seed %d, to a perplexity of %.3f per token on stories that were
