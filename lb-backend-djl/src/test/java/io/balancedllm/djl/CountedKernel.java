@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** A kernel that counts the caches and blocks that are open, and fails when it is told to. */
-final class CountedKernel implements Kernel {
+final class CountedKernel extends KernelDecorator {
     /** What can fail. */
     enum Operation {
         SAVE,
@@ -24,13 +24,12 @@ final class CountedKernel implements Kernel {
     int leastTokens = 1;
 
     Runnable duringStep = () -> {};
-    private final Kernel kernel;
     private Operation failing = Operation.STEP;
     private int passing;
     private int failures;
 
     CountedKernel(Kernel kernel, Books books) {
-        this.kernel = kernel;
+        super("counted", kernel);
         this.books = books;
     }
 
@@ -75,33 +74,8 @@ final class CountedKernel implements Kernel {
     }
 
     @Override
-    public String name() {
-        return "counted " + kernel.name();
-    }
-
-    @Override
-    public String device() {
-        return kernel.device();
-    }
-
-    @Override
-    public LayerRange layers() {
-        return kernel.layers();
-    }
-
-    @Override
-    public long kvBytesPerToken() {
-        return kernel.kvBytesPerToken();
-    }
-
-    @Override
     public Kernel replica() {
         return new CountedKernel(kernel.replica(), books);
-    }
-
-    @Override
-    public void close() {
-        kernel.close();
     }
 
     private final class Cache implements KvCache {

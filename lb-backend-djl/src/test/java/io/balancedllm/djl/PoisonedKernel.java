@@ -5,20 +5,14 @@ import java.util.Arrays;
 import java.util.List;
 
 /** A kernel that goes wrong for sequences that begin with certain tokens. */
-final class PoisonedKernel implements Kernel {
+final class PoisonedKernel extends KernelDecorator {
     static final int NAN = 66;
     static final int THROWS = 77;
 
     Runnable duringStep = () -> {};
-    private final Kernel kernel;
 
     PoisonedKernel(Kernel kernel) {
-        this.kernel = kernel;
-    }
-
-    @Override
-    public KvCache allocate(int tokens) {
-        return kernel.allocate(tokens);
+        super("poisoned", kernel);
     }
 
     @Override
@@ -37,33 +31,8 @@ final class PoisonedKernel implements Kernel {
     }
 
     @Override
-    public String name() {
-        return "poisoned";
-    }
-
-    @Override
-    public String device() {
-        return kernel.device();
-    }
-
-    @Override
-    public LayerRange layers() {
-        return kernel.layers();
-    }
-
-    @Override
-    public long kvBytesPerToken() {
-        return kernel.kvBytesPerToken();
-    }
-
-    @Override
     public Kernel replica() {
         return new PoisonedKernel(kernel.replica());
-    }
-
-    @Override
-    public void close() {
-        kernel.close();
     }
 
     private static boolean begins(Slice slice, int token) {

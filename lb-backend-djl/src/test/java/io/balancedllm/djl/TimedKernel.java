@@ -7,19 +7,18 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 
 /** A kernel whose steps take a time by the rule on a clock moved by hand, and which keeps what it was fed. */
-final class TimedKernel implements Kernel {
+final class TimedKernel extends KernelDecorator {
     static final long BASE_NANOS = 10_000_000;
     static final long TOKEN_NANOS = 1_000_000;
 
     final List<List<Integer>> steps = new ArrayList<>();
     int allocations;
     int failingAllocations;
-    private final Kernel kernel;
     /** What happens while a step takes its time. */
     LongConsumer passing;
 
     TimedKernel(Kernel kernel, AtomicLong now) {
-        this.kernel = kernel;
+        super("timed", kernel);
         passing = now::addAndGet;
     }
 
@@ -49,32 +48,7 @@ final class TimedKernel implements Kernel {
     }
 
     @Override
-    public String name() {
-        return "timed " + kernel.name();
-    }
-
-    @Override
-    public String device() {
-        return kernel.device();
-    }
-
-    @Override
-    public LayerRange layers() {
-        return kernel.layers();
-    }
-
-    @Override
-    public long kvBytesPerToken() {
-        return kernel.kvBytesPerToken();
-    }
-
-    @Override
     public Kernel replica() {
         return kernel.replica(); // another thread has another clock
-    }
-
-    @Override
-    public void close() {
-        kernel.close();
     }
 }
