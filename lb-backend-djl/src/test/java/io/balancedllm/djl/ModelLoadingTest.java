@@ -137,7 +137,7 @@ class ModelLoadingTest {
     void theBuiltInModelSpeaksWithoutAnyFile() {
         try (Gpt2Model story = Gpt2Model.builtIn()) {
             int[] prompt = story.encode("Once upon a time");
-            assertThat(story.decode(story.greedy(prompt, 20))).startsWith(", there ");
+            assertThat(story.decode(story.greedy(prompt, 20))).startsWith(", ").contains(" named ");
         }
     }
 
