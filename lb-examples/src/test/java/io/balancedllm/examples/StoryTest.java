@@ -36,7 +36,7 @@ class StoryTest {
 
     @Test
     void withACacheTheSecondTellingIsAHitAndIsTheSameStory() throws Exception {
-        String[] told = CommandLineFixture.run("story", "--cache", "--max-tokens", "200", "--seed", "3", "--json")
+        String[] told = CommandLineFixture.run("story", "--cache", "--seed", "3", "--json")
                 .out()
                 .lines()
                 .toArray(String[]::new);
