@@ -97,10 +97,15 @@ final class KvMemory {
     /** Takes back a cache that was taken with this room. */
     void free(Kernel.KvCache cache, int tokens) {
         reserved -= tokens;
-        cache.truncate(0);
-        spares.addLast(new Spare(cache, tokens));
-        spared += tokens;
-        dropSpares((int) (capacity * SHARE_SPARED));
+        int most = (int) (capacity * SHARE_SPARED);
+        if (tokens > most) {
+            cache.close();
+        } else {
+            dropSpares(most - tokens);
+            cache.truncate(0);
+            spares.addLast(new Spare(cache, tokens));
+            spared += tokens;
+        }
         makeRoom();
     }
 
