@@ -41,7 +41,8 @@ import org.jspecify.annotations.Nullable;
  * texts are ordinary characters. New tokens are counted apart from the prompt: {@value #DEFAULT_MAX_TOKENS} where the
  * request names no limit, and an answer that reaches the end of the context ends there with reason {@code length}. A
  * prompt that leaves no room fails with {@link Reason#CONTEXT_LENGTH_EXCEEDED}; a full queue refuses with
- * {@link Reason#OVERLOADED} and a time to come back. What would change the answer and is not supported (tools, JSON
+ * {@link Reason#OVERLOADED} and a time to come back, and a call whose timeout would pass before its turn with a
+ * {@link Reason#DEADLINE_EXCEEDED} that may be retried. What would change the answer and is not supported (tools, JSON
  * formats, logit bias, ...) is refused by name.
  *
  * <p>Models of up to 8 million parameters run in plain Java and need nothing else; larger ones run on PyTorch, whose

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package io.balancedllm.djl;
 
+import io.balancedllm.completion.CompletionRequest;
 import io.balancedllm.endpoint.LlmBackend;
 import io.balancedllm.testkit.LlmBackendContract;
 import org.junit.jupiter.api.Nested;
 
 /** The contract of all backends, on the engine's own thread. */
 class Gpt2BackendContractTest {
+    private abstract static class Contract extends LlmBackendContract {
+        @Override
+        protected CompletionRequest request() {
+            return super.request().newBuilder().temperature(0).build();
+        }
+    }
+
     @Nested
-    class Plain extends LlmBackendContract {
+    class Plain extends Contract {
         @Override
         protected LlmBackend createBackend() {
             return Gpt2Backend.builtIn();
@@ -16,7 +24,7 @@ class Gpt2BackendContractTest {
     }
 
     @Nested
-    class OneAtATime extends LlmBackendContract {
+    class OneAtATime extends Contract {
         @Override
         protected LlmBackend createBackend() {
             return Gpt2Backend.builder().maxSequences(1).kvTokens(256).build();
@@ -24,7 +32,7 @@ class Gpt2BackendContractTest {
     }
 
     @Nested
-    class PromptsElsewhere extends LlmBackendContract {
+    class PromptsElsewhere extends Contract {
         @Override
         protected LlmBackend createBackend() {
             return Gpt2Backend.builder().prefillOn("cpu").build();
@@ -32,7 +40,7 @@ class Gpt2BackendContractTest {
     }
 
     @Nested
-    class InStages extends LlmBackendContract {
+    class InStages extends Contract {
         @Override
         protected LlmBackend createBackend() {
             return Gpt2Backend.builder().pipeline("cpu", "cpu").build();

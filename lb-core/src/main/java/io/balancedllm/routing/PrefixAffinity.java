@@ -126,6 +126,7 @@ final class PrefixAffinity implements RoutingPolicy {
             double own = perToken * work(tokens, cached, attentionShare);
             double computing = priceOfCapacity * (least + (own - least) / copies);
             double wait = candidate.pendingPrefillSeconds(now) + memoryWait(candidate, tokens - cached + outputTokens);
+            // Who waits for a copy has little of its later use, so here it fades more slowly than in the price.
             double firstToken = wait + least + (own - least) / Math.sqrt(copies);
             double late = LATE_PRICE * firstToken * firstToken / (firstToken + LATE_AFTER * usual);
             double decoding = priceOfDecoding

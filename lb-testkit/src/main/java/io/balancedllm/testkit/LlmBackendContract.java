@@ -65,7 +65,10 @@ public abstract class LlmBackendContract {
         return Optional.empty();
     }
 
-    /** {@return a request that this backend answers with three chunks or more} */
+    /**
+     * {@return a request that this backend answers with three chunks or more, each time: for one that draws its tokens, with
+     * temperature 0 or a seed}
+     */
     protected CompletionRequest request() {
         return CompletionRequest.builder()
                 .user("Tell me about the little fox")
