@@ -57,7 +57,8 @@ class Gpt2AnswersTest extends Gpt2Scene {
         assertThat(refusal(ids(1).n(100).build())).startsWith("INVALID_REQUEST: n ");
         assertThat(refusal(CompletionRequest.builder("other").prompt("a").build()))
                 .startsWith("MODEL_NOT_FOUND: model other");
-        assertThat(run(ids(1).maxTokens(2)
+        assertThat(run(ids(1).temperature(0)
+                                .maxTokens(2)
                                 .extra(Map.of("user", "u", "echo", false))
                                 .build())
                         .text())
