@@ -60,7 +60,7 @@ public final class ScriptedBackend implements LlmBackend {
         });
     }
 
-    /** Says what an attempt does at its start, before {@link #start} returns. */
+    /** Says what attempts from now on do at their start, before {@link #start} returns. */
     public ScriptedBackend onStart(Consumer<ScriptedAttempt> script) {
         onStart = script;
         return this;
@@ -134,6 +134,8 @@ public final class ScriptedBackend implements LlmBackend {
     @Override
     public Generation start(Attempt<CompletionRequest> attempt, GenerationSink sink) {
         ScriptedAttempt script = new ScriptedAttempt(attempt, sink, monitor, running::remove);
+        // Read before the attempt can be taken: whoever has taken it may say what the next ones do.
+        Consumer<ScriptedAttempt> order = onStart;
         boolean open = monitor.read(() -> {
             started++;
             if (!closed) {
@@ -143,7 +145,7 @@ public final class ScriptedBackend implements LlmBackend {
             return !closed;
         });
         if (open) {
-            onStart.accept(script);
+            order.accept(script);
         } else {
             script.close();
         }

@@ -11,6 +11,8 @@ import io.balancedllm.endpoint.Attempt;
 import io.balancedllm.endpoint.LlmBackend;
 import io.balancedllm.testkit.RecordingSink.Signal;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
 class ScriptedBackendTest extends LlmBackendContract {
@@ -94,6 +96,19 @@ class ScriptedBackendTest extends LlmBackendContract {
                 .isInstanceOf(IllegalStateException.class);
         attempt.sink().cancelled();
         assertThat(sink.violations()).isNotEmpty();
+    }
+
+    @RepeatedTest(200)
+    void whatAttemptsDoAtTheirStartIsForThoseThatStartLater() {
+        CompletableFuture<RecordingSink> starting =
+                CompletableFuture.supplyAsync(() -> RecordingSink.start(backend, request()));
+        ScriptedAttempt first = backend.takeAttempt(patience());
+        backend.onStart(attempt -> attempt.fail(LlmException.Reason.SERVER_ERROR));
+
+        RecordingSink sink = starting.join();
+
+        assertThat(sink.terminal()).isEmpty();
+        first.accept().complete();
     }
 
     @Test
