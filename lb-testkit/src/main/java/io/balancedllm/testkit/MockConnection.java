@@ -29,23 +29,15 @@ final class MockConnection {
     private final int number;
     private final MockLlmServer server;
     private final Monitor monitor;
-    private final Function<ServedRequest, MockResponse> dispatcher;
     // Under the monitor.
-    private @Nullable ServedRequest current;
-    private boolean closeAfterCurrent;
+    private @Nullable Exchange current;
     private boolean gone;
 
-    MockConnection(
-            Socket socket,
-            int number,
-            MockLlmServer server,
-            Monitor monitor,
-            Function<ServedRequest, MockResponse> dispatcher) {
+    MockConnection(Socket socket, int number, MockLlmServer server, Monitor monitor) {
         this.socket = socket;
         this.number = number;
         this.server = server;
         this.monitor = monitor;
-        this.dispatcher = dispatcher;
     }
 
     int number() {
@@ -85,11 +77,10 @@ final class MockConnection {
             in.transferTo(OutputStream.nullOutputStream()); // closing with unread bytes would reset the answer away
             throw e;
         }
-        ServedRequest request = server.recorded(new ServedRequest(
-                head.method(), head.target(), head.headers(), body, number, monitor, server.ticker()));
+        ServedRequest request =
+                new ServedRequest(head.method(), head.target(), head.headers(), body, number, monitor, server.ticker());
         monitor.update(() -> {
-            current = request;
-            closeAfterCurrent = head.wantsClose();
+            current = new Exchange(request, server.receive(request), head.wantsClose());
         });
     }
 
@@ -97,22 +88,22 @@ final class MockConnection {
         boolean open = true;
         while (open) {
             monitor.awaitUninterruptibly(() -> current != null || gone);
-            ServedRequest request = monitor.<@Nullable ServedRequest>read(() -> current);
-            open = request != null && answer(request);
+            Exchange exchange = monitor.<@Nullable Exchange>read(() -> current);
+            open = exchange != null && answer(exchange);
         }
         close(false);
     }
 
-    private boolean answer(ServedRequest request) {
+    private boolean answer(Exchange exchange) {
+        ServedRequest request = exchange.request();
         try {
-            boolean last = monitor.read(() -> closeAfterCurrent);
             ScriptPlayer player = new ScriptPlayer(
-                    dispatch(request),
+                    exchange.response(),
                     request,
                     socket.getOutputStream(),
                     server.waits(),
                     () -> monitor.read(() -> gone));
-            ScriptPlayer.Outcome outcome = player.play(last);
+            ScriptPlayer.Outcome outcome = player.play(exchange.last());
             monitor.update(() -> current = null);
             if (outcome != ScriptPlayer.Outcome.KEEP) {
                 close(outcome == ScriptPlayer.Outcome.RESET);
@@ -125,31 +116,22 @@ final class MockConnection {
         }
     }
 
-    private MockResponse dispatch(ServedRequest request) {
-        try {
-            return dispatcher.apply(request);
-        } catch (RuntimeException | AssertionError e) {
-            LOG.warn("the dispatcher of this test failed on {}: {}", request, e.toString());
-            return MockResponse.error(500, "the dispatcher failed: " + e, "server_error");
-        }
-    }
-
     private void clientGone() {
-        ServedRequest cut = monitor.<@Nullable ServedRequest>read(() -> {
+        Exchange cut = monitor.<@Nullable Exchange>read(() -> {
             monitor.update(() -> gone = true);
             return current;
         });
         if (cut != null) {
-            cut.clientGone();
+            cut.request().clientGone();
         }
         close(false);
     }
 
     /** Breaks off what is in progress, by order of the server. */
     void abort(boolean reset) {
-        ServedRequest cut = monitor.<@Nullable ServedRequest>read(() -> current);
+        Exchange cut = monitor.<@Nullable Exchange>read(() -> current);
         if (cut != null) {
-            cut.ended(false);
+            cut.request().ended(false);
         }
         monitor.update(() -> gone = true);
         close(reset);
@@ -166,5 +148,17 @@ final class MockConnection {
         }
         monitor.update(() -> gone = true);
         server.closed(this);
+    }
+
+    /** A request, what makes its answer, and whether the connection ends with that. */
+    private record Exchange(ServedRequest request, Function<ServedRequest, MockResponse> answer, boolean last) {
+        MockResponse response() {
+            try {
+                return answer.apply(request);
+            } catch (RuntimeException | AssertionError e) {
+                LOG.warn("the dispatcher of this test failed on {}: {}", request, e.toString());
+                return MockResponse.error(500, "the dispatcher failed: " + e, "server_error");
+            }
+        }
     }
 }

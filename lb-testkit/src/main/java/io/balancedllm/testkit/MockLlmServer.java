@@ -118,7 +118,7 @@ public final class MockLlmServer implements AutoCloseable {
             LOG.debug("a client went away at once: {}", e.toString());
         }
         int number = monitor.read(() -> ++connectionCount);
-        MockConnection connection = new MockConnection(socket, number, this, monitor, this::responseTo);
+        MockConnection connection = new MockConnection(socket, number, this, monitor);
         boolean late = monitor.read(() -> {
             connections.add(connection);
             return closed;
@@ -292,23 +292,19 @@ public final class MockLlmServer implements AutoCloseable {
         return ticker;
     }
 
-    ServedRequest recorded(ServedRequest request) {
-        log.add(request);
-        return request;
-    }
-
-    void closed(MockConnection connection) {
-        monitor.update(() -> connections.remove(connection));
-    }
-
-    private MockResponse responseTo(ServedRequest request) {
-        Function<ServedRequest, MockResponse> source = monitor.read(() -> {
+    /** Records a request. {@return what answers it} Settled at once: what a test says that saw it is for later ones. */
+    Function<ServedRequest, MockResponse> receive(ServedRequest request) {
+        return monitor.read(() -> {
+            log.add(request);
             MockResponse fixed = byPath.get(request.path());
             MockResponse next = fixed == null && request.method().equals("POST") ? queue.poll() : fixed;
             Function<ServedRequest, MockResponse> custom = dispatcher;
             return next != null ? any -> next : custom != null ? custom : this::goodAnswer;
         });
-        return source.apply(request);
+    }
+
+    void closed(MockConnection connection) {
+        monitor.update(() -> connections.remove(connection));
     }
 
     ScriptPlayer.Waiting waits() {

@@ -12,7 +12,9 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
 /** Good behaviour and the choice of answers, seen by the JDK's own HTTP client. */
@@ -41,6 +43,17 @@ class MockLlmServerTest {
                 .contains("\"content\":\"Once upon a time\"")
                 .contains("\"finish_reason\":\"stop\"")
                 .contains("\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7");
+    }
+
+    @RepeatedTest(100)
+    void whatIsSaidOnceARequestWasTakenIsForLaterOnes() throws Exception {
+        CompletableFuture<HttpResponse<String>> first =
+                client.sendAsync(request(server, "POST", CHAT, ASK + "}"), HttpResponse.BodyHandlers.ofString());
+        server.takeRequest(PATIENCE);
+        server.enqueue(MockResponse.error(503, "later", "server_error"));
+
+        assertThat(first.get().statusCode()).isEqualTo(200);
+        assertThat(post(CHAT, ASK + "}").statusCode()).isEqualTo(503);
     }
 
     @Test
@@ -209,11 +222,14 @@ class MockLlmServerTest {
     }
 
     private HttpResponse<String> send(MockLlmServer to, String method, String path, String body) throws Exception {
-        HttpRequest request = HttpRequest.newBuilder(URI.create(to.url() + path))
+        return client.send(request(to, method, path, body), HttpResponse.BodyHandlers.ofString());
+    }
+
+    private static HttpRequest request(MockLlmServer to, String method, String path, String body) {
+        return HttpRequest.newBuilder(URI.create(to.url() + path))
                 .header("Content-Type", "application/json")
                 .timeout(PATIENCE)
                 .method(method, HttpRequest.BodyPublishers.ofString(body))
                 .build();
-        return client.send(request, HttpResponse.BodyHandlers.ofString());
     }
 }
