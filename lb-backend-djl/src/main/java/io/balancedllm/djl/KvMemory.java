@@ -12,8 +12,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The books of an engine's KV memory, in tokens. What sequences do not need is filled with prefixes, which give way at
- * once. A few freed caches are spared for the next of the same room: memory that comes
- * fresh from the system may take many times as long to fill. Used by the engine thread alone.
+ * once. A few freed caches are spared for the next of the same room: memory that comes fresh from the system may take
+ * many times as long to fill. Used by the engine thread alone.
  */
 final class KvMemory {
     /** Caches come in multiples of this many tokens, so that what is freed fits what comes next. */

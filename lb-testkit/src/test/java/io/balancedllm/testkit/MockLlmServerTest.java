@@ -45,7 +45,7 @@ class MockLlmServerTest {
                 .contains("\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7");
     }
 
-    @RepeatedTest(100)
+    @RepeatedTest(20)
     void whatIsSaidOnceARequestWasTakenIsForLaterOnes() throws Exception {
         CompletableFuture<HttpResponse<String>> first =
                 client.sendAsync(request(server, "POST", CHAT, ASK + "}"), HttpResponse.BodyHandlers.ofString());

@@ -98,7 +98,7 @@ class ScriptedBackendTest extends LlmBackendContract {
         assertThat(sink.violations()).isNotEmpty();
     }
 
-    @RepeatedTest(200)
+    @RepeatedTest(50)
     void whatAttemptsDoAtTheirStartIsForThoseThatStartLater() {
         CompletableFuture<RecordingSink> starting =
                 CompletableFuture.supplyAsync(() -> RecordingSink.start(backend, request()));

@@ -78,6 +78,7 @@ class GoldenRunsTest {
     }
 
     private static final double TOLERANCE = 0.03;
+
     /**
      * A p99 of one trace at one rate is chance, and no seed changes it here: over eleven rates from 9.9 to 10.1 requests a second its
      * standard deviation was 0.056 of the mean, while the means of the rule before and behind the price of copies
